@@ -4,6 +4,7 @@
 #ifndef SMAX_NPZ_H
 #define SMAX_NPZ_H
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -26,7 +27,11 @@ struct NpzArray {
 
 using Npz = std::map<std::string, NpzArray>;
 
-// Whole file in memory, written to path.tmp.PID and renamed over path.
+// CRC-32 of zip and zlib; crc is that of the bytes before.
+uint32_t crc32(const void *data, size_t size, uint32_t crc = 0);
+
+// Whole file in memory, written to path.tmp.PID and renamed over path. Equal content gives equal
+// bytes: members in the order of their keys, no time stamp.
 // Throw std::runtime_error with one sentence: path, what was found, what was expected
 // (not a zip, compressed, truncated, wrong CRC, unsupported dtype, full disk, ...).
 std::string npz_bytes(const Npz &arrays);

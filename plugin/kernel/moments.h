@@ -3,6 +3,7 @@
 #ifndef SMAX_MOMENTS_H
 #define SMAX_MOMENTS_H
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

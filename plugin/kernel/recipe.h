@@ -3,18 +3,14 @@
 #ifndef SMAX_RECIPE_H
 #define SMAX_RECIPE_H
 
+#include "elements.h"
+
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace smax {
-
-constexpr int MAX_Z = 96;
-// Chemical symbol of atomic number z in 1..MAX_Z; 0 from element_z() if unknown.
-const char *element_symbol(int z);
-int element_z(const std::string &symbol);
-// Pyykko & Atsumi single-bond covalent radius, Angstrom (doi:10.1002/chem.200800987).
-double covalent_radius(int z);
 
 struct Candidate {
   // Restricted triclinic, lattice-reduced: a = (lx,0,0), b = (xy,ly,0), c = (xz,yz,lz). Angstrom.
@@ -32,7 +28,11 @@ struct Recipe {
   // One keyword and its values. Throws std::invalid_argument with one sentence that names the
   // keyword, the value and what was expected.
   void set(const std::string &keyword, const std::vector<std::string> &values);
-  // A text file, one "keyword value ..." or "keyword: value ..." a line, '#' comments.
+  // Keywords: elements, weights, radii, nelements, natoms, stoichiometry, radius_width, radius_beta,
+  // volume, shapes, angles. In values , : { } [ ] ( ) and quotes separate like blanks.
+  // "elements" limits the draw to its list and keeps weights already set; "weights" adds to it.
+  // A text file, one "keyword value ..." or "keyword: value ..." a line, '#' comments. On an error,
+  // which names path:line, the recipe is left as it was.
   void read(const std::string &path);
   // The whole recipe in the format of read(): what was used, for the log.
   std::string describe() const;
@@ -51,7 +51,12 @@ struct Recipe {
   double angle_lo = 60.0, angle_hi = 90.0;             // degrees
 };
 
-// Candidate number index of stream seed. Throws std::runtime_error if none can be made.
+// Candidate number index of stream seed, for a recipe that passed validate(); a pure function of its
+// arguments. Draws, in order: atoms by natoms (no fewer than the fewest elements); elements by
+// nelements (no more than atoms), by weight and without repetition; counts uniform over all multisets
+// in which each drawn element occurs (fixed: a whole multiple of the formula unit that natoms gives
+// weight to, else the unit itself); radii; volume; shape; angles; positions, uniform.
+// Throws std::runtime_error if none can be made.
 Candidate make_candidate(const Recipe &recipe, uint64_t seed, uint64_t index);
 
 }    // namespace smax

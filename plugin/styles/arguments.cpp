@@ -1,0 +1,86 @@
+#include "arguments.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <set>
+#include <stdexcept>
+
+using namespace smax;
+
+Values::Values(std::string w, std::string k, std::vector<std::string> v) :
+    where(std::move(w)), key(std::move(k)), values(std::move(v))
+{
+}
+
+void Values::fail(const std::string &found, const std::string &expected) const
+{
+  throw std::invalid_argument(where + " " + key + ": found " + found + ", expected " + expected);
+}
+
+void Values::count(size_t n) const
+{
+  if (values.size() != n)
+    fail(std::to_string(values.size()) + " values", std::to_string(n));
+}
+
+double Values::number(size_t i, double lo, double hi, const char *expected) const
+{
+  char *end = nullptr;
+  const double v = std::strtod(values[i].c_str(), &end);
+  if (values[i].empty() || *end || !std::isfinite(v) || v < lo || v > hi)
+    fail("'" + values[i] + "'", expected);
+  return v;
+}
+
+double Values::positive(size_t i) const
+{
+  return number(i, std::numeric_limits<double>::min(), std::numeric_limits<double>::max(),
+                "a positive number");
+}
+
+long Values::integer(size_t i, long lo, long hi) const
+{
+  char *end = nullptr;
+  const long v = std::strtol(values[i].c_str(), &end, 10);
+  if (values[i].empty() || *end || v < lo || v > hi)
+    fail("'" + values[i] + "'",
+         "an integer from " + std::to_string(lo) + " to " + std::to_string(hi));
+  return v;
+}
+
+bool Values::yes_no(size_t i) const { return choice(i, {"no", "yes"}) == 1; }
+
+int Values::choice(size_t i, const std::vector<std::string> &choices) const
+{
+  std::string list;
+  for (size_t k = 0; k < choices.size(); k++) {
+    if (values[i] == choices[k]) return int(k);
+    list += (k ? " or " : "") + choices[k];
+  }
+  fail("'" + values[i] + "'", list);
+}
+
+void smax::parse_keywords(const std::string &where, const std::vector<std::string> &words,
+                          const Keywords &keywords)
+{
+  std::set<std::string> seen;
+  size_t i = 0;
+  while (i < words.size()) {
+    const auto it = keywords.find(words[i]);
+    if (it == keywords.end()) {
+      std::string list;
+      for (const auto &k : keywords) list += (list.empty() ? "" : ", ") + k.first;
+      throw std::invalid_argument(where + ": unknown keyword '" + words[i] + "', expected one of " +
+                                  list);
+    }
+    if (!seen.insert(words[i]).second)
+      throw std::invalid_argument(where + ": keyword '" + words[i] + "' is given twice");
+    size_t end = i + 1;
+    while (end < words.size() && !keywords.count(words[end])) end++;
+    if (end == i + 1)
+      throw std::invalid_argument(where + " " + words[i] + ": no value, expected at least one");
+    it->second(Values(where, words[i], {words.begin() + i + 1, words.begin() + end}));
+    i = end;
+  }
+}

@@ -1,0 +1,173 @@
+#include "entropy_commands.h"
+
+#include "cell_tools.h"
+#include "committee.h"
+#include "dataset_reader.h"
+#include "fix_entropy.h"
+#include "generator.h"
+
+#include "comm.h"
+#include "error.h"
+#include "exceptions.h"
+
+#include <limits>
+
+using namespace LAMMPS_NS;
+using namespace smax;
+
+namespace {
+
+std::vector<std::string> words(int narg, char **arg, int from)
+{
+  return {arg + from, arg + narg};
+}
+
+}    // namespace
+
+void EntropyGenerate::command(int narg, char **arg)
+{
+  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_generate", error);
+  auto *fix = entropy_fix(lmp, "entropy_generate", arg[0]);
+  GeneratorOptions options;
+  try {
+    options = parse_generator_options(words(narg, arg, 1));
+    check_types(options.recipe, fix);
+  } catch (std::exception &e) {
+    error->all(FLERR, e.what());
+  }
+  if (comm->me == 0)
+    utils::logmesg(lmp, "entropy_generate: recipe\n{}", options.recipe.describe());
+  Generator(lmp, fix, options).run();
+}
+
+/* ---------------------------------------------------------------------- */
+
+void EntropyCandidate::command(int narg, char **arg)
+{
+  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_candidate", error);
+  auto *fix = entropy_fix(lmp, "entropy_candidate", arg[0]);
+  const long most = std::numeric_limits<long>::max();
+  uint64_t seed = 1, index = 0;
+  try {
+    Recipe recipe;
+    Keywords keywords;
+    add_recipe_keywords(keywords, recipe);
+    keywords["recipe"] = [&](const Values &v) {
+      v.count(1);
+      recipe.read(v.all()[0]);
+    };
+    keywords["seed"] = [&](const Values &v) {
+      v.count(1);
+      seed = uint64_t(v.integer(0, 0, most));
+    };
+    keywords["index"] = [&](const Values &v) {
+      v.count(1);
+      index = uint64_t(v.integer(0, 0, most));
+    };
+    parse_keywords("entropy_candidate", words(narg, arg, 1), keywords);
+    recipe.validate();
+    check_types(recipe, fix);
+    place_candidate(lmp, fix, make_candidate(recipe, seed, index));
+  } catch (LAMMPSException &) {
+    throw;
+  } catch (std::exception &e) {
+    error->all(FLERR, e.what());
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+void EntropyAccept::command(int narg, char **arg)
+{
+  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_accept", error);
+  auto *fix = entropy_fix(lmp, "entropy_accept", arg[0]);
+  GeneratorOptions options;
+  options.nconf = std::numeric_limits<int64_t>::max();
+  options.max_tries = options.nconf;
+  options.lag = 1;
+  std::string out;
+  try {
+    Keywords keywords;
+    add_acceptance_keywords(keywords, options.accept);
+    keywords["out"] = [&](const Values &v) {
+      v.count(1);
+      out = v.all()[0];
+    };
+    parse_keywords("entropy_accept", words(narg, arg, 1), keywords);
+  } catch (std::exception &e) {
+    error->all(FLERR, e.what());
+  }
+  if (!fix->dataset().has_reference())
+    error->all(FLERR, "entropy_accept: the dataset has no reference variances, expected "
+                      "entropy_dataset {} reference or read before", arg[0]);
+
+  evaluate_features(lmp, fix);
+  fix->set_term(fix->entropy_wanted() ? FixEntropy::Term::Full : FixEntropy::Term::Core);
+  Result r;
+  r.moments = collect_moments(lmp, fix);
+  r.ratio = fix->min_ratio();
+  r.distance = fix->min_distance();
+  r.evaluations = fix->tally.evaluations;
+  r.atoms = collect_candidate(lmp, fix);
+
+  // every rank decides alike; rank 0 writes
+  try {
+    Dataset data = fix->dataset();
+    r.index = data.state.next_index;
+    std::unique_ptr<RunFiles> files;
+    if (comm->me == 0 && !out.empty()) {
+      files = std::make_unique<RunFiles>(out);
+      if (data.state.file_bytes > 0)
+        files->resume(data.state);
+      else if (!files->open(false))
+        files->create();
+    }
+    auto say = [this](const std::string &text) {
+      if (comm->me == 0) utils::logmesg(lmp, table_heading() + text);
+    };
+    Committee committee(std::move(data), files.get(), options, 1, say, [](const Message &) {});
+    committee.take(r);
+    fix->dataset() = committee.dataset();
+  } catch (std::exception &e) {
+    error->one(FLERR, "entropy_accept: {}", e.what());
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+void EntropyDataset::command(int narg, char **arg)
+{
+  if (narg < 2) utils::missing_cmd_args(FLERR, "entropy_dataset", error);
+  auto *fix = entropy_fix(lmp, "entropy_dataset", arg[0]);
+  const std::string action = arg[1];
+  const std::string file = narg > 2 ? arg[2] : "";
+  const bool needs_file = action != "clear";
+  if (narg != (needs_file ? 3 : 2))
+    error->all(FLERR, "entropy_dataset {}: found {} arguments, expected {}", action, narg - 2,
+               needs_file ? "one file" : "none");
+  try {
+    Dataset &data = fix->dataset();
+    if (action == "clear") {
+      data.moments = Moments(data.nfeatures());
+      data.add(data.moments);
+      data.state = RunState();
+    } else if (action == "read")
+      read_moments(data, file);
+    else if (action == "write") {
+      if (comm->me == 0) data.save(file);
+    } else if (action == "add")
+      data.add(features_of_file(lmp, fix, file));
+    else if (action == "reference")
+      data.set_reference(features_of_file(lmp, fix, file));
+    else
+      error->all(FLERR, "entropy_dataset: found '{}', expected read, write, add, reference or clear",
+                 action);
+    if (comm->me == 0)
+      utils::logmesg(lmp, "entropy_dataset {} {}: N = {}\n", action, file, data.moments.count);
+  } catch (LAMMPSException &) {
+    throw;
+  } catch (std::exception &e) {
+    if (action == "write") error->one(FLERR, "entropy_dataset {}: {}", action, e.what());
+    error->all(FLERR, "entropy_dataset {}: {}", action, e.what());
+  }
+}

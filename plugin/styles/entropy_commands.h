@@ -1,0 +1,41 @@
+/* -*- c++ -*- ----------------------------------------------------------
+   entropy_candidate FIX keyword value ...            one random candidate
+   entropy_accept FIX keyword value ...               accept or reject it
+   entropy_generate FIX keyword value ...             the whole loop
+   entropy_dataset FIX read|write|add|reference|clear FILE
+------------------------------------------------------------------------- */
+
+#ifndef LMP_ENTROPY_COMMANDS_H
+#define LMP_ENTROPY_COMMANDS_H
+
+#include "command.h"
+
+namespace LAMMPS_NS {
+
+class EntropyCandidate : public Command {
+ public:
+  using Command::Command;
+  void command(int, char **) override;
+};
+
+class EntropyAccept : public Command {
+ public:
+  using Command::Command;
+  void command(int, char **) override;
+};
+
+class EntropyGenerate : public Command {
+ public:
+  using Command::Command;
+  void command(int, char **) override;
+};
+
+class EntropyDataset : public Command {
+ public:
+  using Command::Command;
+  void command(int, char **) override;
+};
+
+}    // namespace LAMMPS_NS
+
+#endif

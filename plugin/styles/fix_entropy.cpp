@@ -1,0 +1,563 @@
+#include "fix_entropy.h"
+
+#include "arguments.h"
+#include "bispectrum.h"
+#include "dataset.h"
+#include "lammps_compat.h"
+#include "recipe.h"
+#include "registry.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "force.h"
+#include "input.h"
+#include "memory.h"
+#include "modify.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "update.h"
+#include "variable.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+using namespace LAMMPS_NS;
+using namespace FixConst;
+using namespace smax;
+
+namespace LAMMPS_NS {
+struct FixEntropyArgs {
+  Descriptor descriptor;
+  Mode mode = Mode::Atom;
+  double eps = 1e-6;
+  bool descriptor_given = false;
+  Isa isa = Isa::Auto;
+  std::vector<std::string> elements;
+  std::vector<double> radii;
+};
+}    // namespace LAMMPS_NS
+
+namespace {
+constexpr double TINY_RSQ = 1.0e-20;    // as stock SNAP: coincident atoms give nothing
+constexpr double PI = 3.14159265358979323846;
+}    // namespace
+
+/* ---------------------------------------------------------------------- */
+
+FixEntropy::FixEntropy(LAMMPS *lmp, int narg, char **arg) :
+    Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true),
+    count_scale(true), term(Term::Full), K(1.0), A(10.0), rcutfac(3.0), ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr),
+    radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
+{
+  if (igroup != 0) error->all(FLERR, "fix entropy: group is not all, expected all");
+  if (atom->tag_enable == 0) error->all(FLERR, "fix entropy needs atom IDs");
+
+  try {
+    parse(narg - 3, arg + 3);
+  } catch (std::exception &e) {
+    error->all(FLERR, e.what());
+  }
+
+  scalar_flag = vector_flag = 1;
+  size_vector = 9;
+  global_freq = 1;
+  extscalar = 1;
+  extvector = 0;
+  energy_global_flag = 1;
+  thermo_energy = 1;
+  virial_global_flag = 1;
+  thermo_virial = 1;
+  create_attribute = 1;
+  restart_peratom = 1;
+  peratom_flag = 1;
+  size_peratom_cols = nfeat + 1;
+  peratom_freq = 1;
+  comm_border = 1;
+  maxexchange = 1;
+
+  grow_arrays(atom->nmax);
+  atom->add_callback(Atom::GROW);
+  atom->add_callback(Atom::RESTART);
+  atom->add_callback(Atom::BORDER);
+  for (int i = 0; i < atom->nlocal; i++) set_arrays(i);
+}
+
+FixEntropy::~FixEntropy()
+{
+  if (!copymode) {
+    atom->delete_callback(id, Atom::GROW);
+    atom->delete_callback(id, Atom::RESTART);
+    atom->delete_callback(id, Atom::BORDER);
+    if (comm->cutghostuser == ghost_set) comm->cutghostuser = ghost_user;
+  }
+  memory->destroy(radius);
+  memory->destroy(array_atom);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixEntropy::parse(int narg, char **arg)
+{
+  FixEntropyArgs a;
+  BispectrumParams &p = a.descriptor.snap;
+  auto described = [&a](auto &&set) {
+    return [&a, set](const Values &v) {
+      v.count(1);
+      set(v);
+      a.descriptor_given = true;
+    };
+  };
+  auto one = [](auto &&set) {
+    return [set](const Values &v) {
+      v.count(1);
+      set(v);
+    };
+  };
+  const Keywords keywords = {
+      {"mode", described([&](const Values &v) {
+         a.mode = v.choice(0, {"atom", "config"}) ? Mode::Config : Mode::Atom;
+       })},
+      {"twojmax", described([&](const Values &v) { p.twojmax = int(v.integer(0, 2, 14)); })},
+      {"rfac0", described([&](const Values &v) {
+         p.rfac0 = v.number(0, 1e-3, 1.0, "a number above 0 and up to 1");
+       })},
+      {"rmin0", described([&](const Values &v) {
+         p.rmin0 = v.number(0, 0.0, 100.0, "a length of 0 or more (Angstrom)");
+       })},
+      {"bzeroflag", described([&](const Values &v) { p.bzeroflag = v.integer(0, 0, 1); })},
+      {"switchflag", described([&](const Values &v) { p.switchflag = v.integer(0, 0, 1); })},
+      {"rcutfac", described([&](const Values &v) {
+         a.descriptor.rcutfac = v.number(0, 1.0, 20.0, "a number from 1 to 20");
+       })},
+      {"eps", one([&](const Values &v) {
+         a.eps = v.number(0, 1e-14, 1.0, "a number from 1e-14 to 1");
+       })},
+      {"K", one([&](const Values &v) { K = v.positive(0); })},
+      {"scale", one([&](const Values &v) {
+         count_scale = v.choice(0, {"constant", "count"}) == 1;
+       })},
+      {"core", one([&](const Values &v) {
+         A = v.number(0, 0.0, 1e6, "an energy of 0 or more");
+       })},
+      {"entropy", one([&](const Values &v) { entropy_user = v.yes_no(0); })},
+      {"dataset", one([&](const Values &v) { dataset_name = v.all()[0]; })},
+      {"isa", one([&](const Values &v) { a.isa = isa_from_name(v.all()[0].c_str()); })},
+      {"elements", [&](const Values &v) { a.elements = v.all(); }},
+      {"radii",
+       [&](const Values &v) {
+         for (size_t i = 0; i < v.all().size(); i++) a.radii.push_back(v.positive(i));
+       }},
+  };
+  parse_keywords("fix entropy", {arg, arg + narg}, keywords);
+  term = entropy_user ? Term::Full : Term::Core;
+  set_types(a.elements, a.radii);
+  attach_dataset(a);
+  rcutfac = data->descriptor.rcutfac;
+  kernel = std::make_unique<Bispectrum>(data->descriptor.snap, a.isa);
+  nfeat = kernel->ncoeff();
+  if (comm->me == 0)
+    utils::logmesg(lmp, "fix entropy: dataset {}, N = {}, {} features per vector, kernel {}\n",
+                   dataset_name, data->moments.count, nfeat, isa_name(kernel->isa()));
+}
+
+void FixEntropy::attach_dataset(const FixEntropyArgs &a)
+{
+  data = find_dataset(lmp, dataset_name);
+  if (data && a.descriptor_given) {
+    Dataset asked;
+    asked.descriptor = a.descriptor;
+    asked.mode = a.mode;
+    const std::string differs = asked.incompatible(*data);
+    if (!differs.empty())
+      throw std::invalid_argument("fix entropy: of dataset '" + dataset_name + "' in memory the " +
+                                  differs);
+  }
+  if (data) return;
+  data = std::make_shared<Dataset>();
+  data->descriptor = a.descriptor;
+  data->mode = a.mode;
+  data->eps = a.eps;
+  data->moments = Moments(data->nfeatures());
+  store_dataset(lmp, dataset_name, data);
+}
+
+void FixEntropy::set_types(const std::vector<std::string> &elements,
+                           const std::vector<double> &radii)
+{
+  const int ntypes = atom->ntypes;
+  auto wrong = [ntypes](const char *key, size_t n) {
+    throw std::invalid_argument(std::string("fix entropy ") + key + ": found " + std::to_string(n) +
+                                " values, expected one for each of the " + std::to_string(ntypes) +
+                                " atom types");
+  };
+  if (!elements.empty() && int(elements.size()) != ntypes) wrong("elements", elements.size());
+  if (!radii.empty() && int(radii.size()) != ntypes) wrong("radii", radii.size());
+  if (elements.empty() && ntypes > MAX_Z)
+    throw std::invalid_argument("fix entropy: " + std::to_string(ntypes) +
+                                " atom types, expected at most " + std::to_string(MAX_Z) +
+                                " (type = atomic number) or the keyword elements");
+  rtype.assign(ntypes + 1, 0.0);
+  ztype.assign(ntypes + 1, 0);
+  for (int t = 1; t <= ntypes; t++) {
+    ztype[t] = elements.empty() ? t : element_z(elements[t - 1]);
+    if (ztype[t] == 0)
+      throw std::invalid_argument("fix entropy elements: found '" + elements[t - 1] +
+                                  "', expected a chemical symbol from H to Cm");
+    rtype[t] = radii.empty() ? covalent_radius(ztype[t]) : radii[t - 1];
+  }
+}
+
+int FixEntropy::type_of_z(int z) const
+{
+  for (size_t t = 1; t < ztype.size(); t++)
+    if (ztype[t] == z) return int(t);
+  return 0;
+}
+
+/* ---------------------------------------------------------------------- */
+
+int FixEntropy::setmask() { return PRE_REVERSE | MIN_PRE_REVERSE; }
+
+void FixEntropy::init()
+{
+  if (force->newton_pair == 0)
+    error->all(FLERR, "fix entropy: newton pair is off, expected newton on");
+  if (comm->style != Comm::BRICK || comm->mode != Comm::SINGLE)
+    error->all(FLERR, "fix entropy needs comm_style brick and comm_modify mode single");
+  if (strcmp(update->unit_style, "metal") != 0 && comm->me == 0)
+    error->warning(FLERR, "fix entropy: radii are in Angstrom, but units are {}, expected metal",
+                   update->unit_style);
+  if (term == Term::Full && !data->has_reference())
+    error->all(FLERR,
+               "fix entropy: dataset '{}' has no reference variances, expected one of: "
+               "entropy_dataset {} read FILE, entropy_dataset {} reference FILE, or entropy no",
+               dataset_name, id, id);
+
+  double mine = 0.0, rmax;
+  for (int i = 0; i < atom->nlocal; i++) mine = MAX(mine, radius[i]);
+  MPI_Allreduce(&mine, &rmax, 1, MPI_DOUBLE, MPI_MAX, world);
+  const double cut = 2.0 * rmax * MAX(rcutfac, 1.0);
+
+  // a list and ghosts of our own reach: nothing depends on the pair style
+
+  if (comm->cutghostuser != ghost_set) ghost_user = comm->cutghostuser;
+  ghost_set = MAX(ghost_user, cut + neighbor->skin);
+  comm->cutghostuser = ghost_set;
+  auto *request = neighbor->add_request(this, NeighConst::REQ_FULL);
+  if (cut > 0.0) request->set_cutoff(cut);
+}
+
+void FixEntropy::init_list(int /*id*/, NeighList *ptr) { list = ptr; }
+
+void FixEntropy::setup_pre_reverse(int, int vflag) { evaluate(vflag); }
+void FixEntropy::pre_reverse(int, int vflag) { evaluate(vflag); }
+void FixEntropy::min_pre_reverse(int, int vflag) { evaluate(vflag); }
+
+/* ---------------------------------------------------------------------- */
+
+void FixEntropy::evaluate(int vflag)
+{
+  v_init(vflag);
+  const double ecore = gather_neighbours();
+  const double start = platform::walltime();
+  dS = 0.0;
+  if (term != Term::Core) {
+    compute_features();
+    tally.evaluations++;
+    tally.atom_evaluations += atom->natoms;
+  }
+  if (term == Term::Full) {
+    sums.assign(data->objective().nsums() + 1, 0.0);
+    sums.back() = ecore;
+    entropy_term();
+    core = sums.back();
+    apply_gradient();
+  } else {
+    MPI_Allreduce(&ecore, &core, 1, MPI_DOUBLE, MPI_SUM, world);
+    energy = core;
+  }
+  tally.kernel += platform::walltime() - start;
+  if (poll) poll();
+}
+
+// Rows of ours follow the owned atoms; the full list holds each pair from both sides.
+
+double FixEntropy::gather_neighbours()
+{
+  double **x = atom->x, **f = atom->f;
+  const int nlocal = atom->nlocal;
+  const bool keep = term != Term::Core;
+  double ecore = 0.0;
+  first.assign(nlocal + 1, 0);
+  for (auto *v : {&dx, &dy, &dz, &rcut}) v->clear();
+  partner.clear();
+  ratio_min = rsq_min = std::numeric_limits<double>::max();
+
+  for (int i = 0; i < nlocal; i++) {
+    array_atom[i][nfeat] = radius[i];
+    const int *jlist = list->firstneigh[i];
+    for (int jj = 0; jj < list->numneigh[i]; jj++) {
+      const int j = jlist[jj] & NEIGHMASK;
+      const double d[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+      const double rsq = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+      const double rsum = radius[i] + radius[j];
+      const double rc = rcutfac * rsum;
+      rsq_min = MIN(rsq_min, rsq);
+      if (rsq < ratio_min * ratio_min * rsum * rsum) ratio_min = sqrt(rsq) / rsum;
+      if (rsq < rsum * rsum) ecore += 0.5 * core_pair(d, rsq, rsum, f[i]);
+      if (!keep || rsq >= rc * rc || rsq <= TINY_RSQ) continue;
+      dx.push_back(d[0]);
+      dy.push_back(d[1]);
+      dz.push_back(d[2]);
+      rcut.push_back(rc);
+      partner.push_back(j);
+    }
+    first[i + 1] = int(partner.size());
+  }
+  return ecore;
+}
+
+// V(r) = A [1 + cos(pi r / rsum)]; adds the force on atom i, and half the virial of the pair.
+
+double FixEntropy::core_pair(const double *d, double rsq, double rsum, double *fi)
+{
+  const double r = sqrt(rsq);
+  if (r > 0.0) {
+    const double fpair = -A * PI / rsum * sin(PI * r / rsum) / r;
+    for (int k = 0; k < 3; k++) fi[k] += fpair * d[k];
+    if (vflag_global) {
+      const int voigt[6][2] = {{0, 0}, {1, 1}, {2, 2}, {0, 1}, {0, 2}, {1, 2}};
+      for (int k = 0; k < 6; k++) virial[k] -= 0.5 * fpair * d[voigt[k][0]] * d[voigt[k][1]];
+    }
+  }
+  return A * (1.0 + cos(PI * r / rsum));
+}
+
+void FixEntropy::compute_features()
+{
+  const int nlocal = atom->nlocal;
+  b.resize(size_t(nlocal) * nfeat);
+  kernel->features({nlocal, first.data(), dx.data(), dy.data(), dz.data(), rcut.data()}, b.data());
+  for (int i = 0; i < nlocal; i++)
+    memcpy(array_atom[i], &b[size_t(i) * nfeat], sizeof(double) * nfeat);
+}
+
+void FixEntropy::entropy_term()
+{
+  const int nlocal = atom->nlocal;
+  EntropyObjective &objective = data->objective();
+  const bool per_atom = data->mode == Mode::Atom;
+  const double natoms = double(atom->natoms);
+  std::vector<double> mean;
+  if (per_atom) {
+    objective.add(nlocal, b.data(), sums.data());
+  } else {
+    mean.assign(nfeat + 1, 0.0);
+    for (int i = 0; i < nlocal; i++)
+      for (int c = 0; c < nfeat; c++) mean[c] += b[size_t(i) * nfeat + c];
+    mean[nfeat] = sums.back();
+  }
+
+  std::vector<double> &shared = per_atom ? sums : mean;
+  const double start = platform::walltime();
+  if (comm->nprocs > 1)
+    MPI_Allreduce(MPI_IN_PLACE, shared.data(), int(shared.size()), MPI_DOUBLE, MPI_SUM, world);
+  const double waited = platform::walltime() - start;
+  tally.reduce += waited;
+  tally.kernel -= waited;
+
+  if (!per_atom) {
+    sums.back() = mean[nfeat];
+    for (int c = 0; c < nfeat; c++) mean[c] /= natoms;
+    objective.add(1, mean.data(), sums.data());
+  }
+  dS = objective.delta(sums.data());
+  const double vectors = double(objective.count()) + (per_atom ? natoms : 1.0);
+  const double prefactor = -K * (count_scale ? vectors : 1.0);
+  energy = prefactor * dS + sums.back();
+
+  beta.resize(b.size());
+  if (per_atom) {
+    objective.gradient(nlocal, b.data(), prefactor, beta.data());
+  } else {
+    std::vector<double> g(nfeat);
+    objective.gradient(1, mean.data(), prefactor / natoms, g.data());
+    for (int i = 0; i < nlocal; i++) memcpy(&beta[size_t(i) * nfeat], g.data(), sizeof(double) * nfeat);
+  }
+  const Neighbours neigh = {nlocal, first.data(), dx.data(), dy.data(), dz.data(), rcut.data()};
+  gx.resize(dx.size());
+  gy.resize(dx.size());
+  gz.resize(dx.size());
+  kernel->gradient(neigh, beta.data(), gx.data(), gy.data(), gz.data());
+}
+
+void FixEntropy::apply_gradient()
+{
+  double **f = atom->f;
+  for (int i = 0; i < atom->nlocal; i++)
+    for (int p = first[i]; p < first[i + 1]; p++) {
+      const int j = partner[p];
+      f[i][0] += gx[p];
+      f[i][1] += gy[p];
+      f[i][2] += gz[p];
+      f[j][0] -= gx[p];
+      f[j][1] -= gy[p];
+      f[j][2] -= gz[p];
+    }
+  if (!vflag_global) return;
+  for (size_t p = 0; p < gx.size(); p++) {
+    virial[0] -= dx[p] * gx[p];
+    virial[1] -= dy[p] * gy[p];
+    virial[2] -= dz[p] * gz[p];
+    virial[3] -= dx[p] * gy[p];
+    virial[4] -= dx[p] * gz[p];
+    virial[5] -= dy[p] * gz[p];
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
+double FixEntropy::min_ratio()
+{
+  double all;
+  MPI_Allreduce(&ratio_min, &all, 1, MPI_DOUBLE, MPI_MIN, world);
+  return MIN(all, rcutfac);    // nothing inside the cutoff: at least the cutoff away
+}
+
+double FixEntropy::min_distance()
+{
+  double all;
+  MPI_Allreduce(&rsq_min, &all, 1, MPI_DOUBLE, MPI_MIN, world);
+  return sqrt(all);
+}
+
+double FixEntropy::compute_scalar() { return energy; }
+
+// 1 E, 2 S(D), 3 dS, 4 core energy, 5 smallest r/(ri+rj), 6 N, 7 evaluations, 8 atom-evaluations,
+// 9 seconds in the kernel (slowest rank)
+
+double FixEntropy::compute_vector(int i)
+{
+  double slowest;
+  switch (i) {
+    case 0:
+      return energy;
+    case 1:
+      return data->has_reference() ? data->objective().entropy() : 0.0;
+    case 2:
+      return dS;
+    case 3:
+      return core;
+    case 4:
+      return min_ratio();
+    case 5:
+      return double(data->moments.count);
+    case 6:
+      return double(tally.evaluations);
+    case 7:
+      return double(tally.atom_evaluations);
+    default:
+      MPI_Allreduce(&tally.kernel, &slowest, 1, MPI_DOUBLE, MPI_MAX, world);
+      return slowest;
+  }
+}
+
+int FixEntropy::modify_param(int narg, char **arg)
+{
+  if (strcmp(arg[0], "entropy") == 0) {
+    if (narg < 2) utils::missing_cmd_args(FLERR, "fix_modify entropy", error);
+    entropy_user = utils::logical(FLERR, arg[1], false, lmp) == 1;
+    term = entropy_user ? Term::Full : Term::Core;
+    return 2;
+  }
+  if (strcmp(arg[0], "radius") == 0) {
+    if (narg < 2) utils::missing_cmd_args(FLERR, "fix_modify radius", error);
+    const int ivar = utils::strmatch(arg[1], "^v_") ? input->variable->find(arg[1] + 2) : -1;
+    if (ivar < 0 || !input->variable->atomstyle(ivar))
+      error->all(FLERR, "fix_modify radius: found '{}', expected v_NAME of an atom-style variable",
+                 arg[1]);
+    input->variable->compute_atom(ivar, igroup, radius, 1, 0);
+    for (int i = 0; i < atom->nlocal; i++)
+      if (!(radius[i] > 0.0) || !std::isfinite(radius[i]))
+        error->one(FLERR, "fix_modify radius: found {} for atom {}, expected a positive length",
+                   radius[i], atom->tag[i]);
+    return 2;
+  }
+  return 0;
+}
+
+double FixEntropy::memory_usage()
+{
+  return kernel->memory_usage() + double(nmax_array) * (nfeat + 2) * sizeof(double) +
+      double(dx.capacity()) * 7 * sizeof(double) + double(b.capacity()) * 2 * sizeof(double);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void FixEntropy::grow_arrays(int nmax)
+{
+  memory->grow(radius, nmax, "fix_entropy:radius");
+  memory->grow(array_atom, nmax, nfeat + 1, "fix_entropy:array_atom");
+  for (int i = nmax_array; i < nmax; i++)
+    for (int c = 0; c <= nfeat; c++) array_atom[i][c] = 0.0;
+  nmax_array = nmax;
+}
+
+void FixEntropy::copy_arrays(int i, int j, int /*delflag*/)
+{
+  radius[j] = radius[i];
+  memcpy(array_atom[j], array_atom[i], sizeof(double) * (nfeat + 1));
+}
+
+void FixEntropy::set_arrays(int i)
+{
+  radius[i] = rtype[atom->type[i]];
+  for (int c = 0; c < nfeat; c++) array_atom[i][c] = 0.0;
+  array_atom[i][nfeat] = radius[i];
+}
+
+int FixEntropy::pack_border(int n, int *send, double *buf)
+{
+  for (int i = 0; i < n; i++) buf[i] = radius[send[i]];
+  return n;
+}
+
+int FixEntropy::unpack_border(int n, int start, double *buf)
+{
+  for (int i = 0; i < n; i++) radius[start + i] = buf[i];
+  return n;
+}
+
+int FixEntropy::pack_exchange(int i, double *buf)
+{
+  buf[0] = radius[i];
+  return 1;
+}
+
+int FixEntropy::unpack_exchange(int nlocal, double *buf)
+{
+  radius[nlocal] = buf[0];
+  return 1;
+}
+
+int FixEntropy::pack_restart(int i, double *buf)
+{
+  buf[0] = 2;    // count of values, this one included
+  buf[1] = radius[i];
+  return 2;
+}
+
+void FixEntropy::unpack_restart(int nlocal, int nth)
+{
+  double **extra = atom->extra;
+  int m = 0;
+  for (int i = 0; i < nth; i++) m += static_cast<int>(extra[nlocal][m]);
+  radius[nlocal] = extra[nlocal][m + 1];
+}
+
+int FixEntropy::size_restart(int /*nlocal*/) { return 2; }
+int FixEntropy::maxsize_restart() { return 2; }

@@ -1,0 +1,46 @@
+"""Files: read what a run has written, write without leaving halves behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from pysmax.errors import SmaxError
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write beside ``path``, then rename over it: a reader sees the old file or the new one."""
+    path = Path(path)
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as f:
+            f.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as e:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise SmaxError(f"{path}: cannot be written: {e.strerror}") from None
+
+
+def read_text(path: str | Path, nbytes: int = 0) -> str:
+    """The file, or its first ``nbytes`` if that is positive."""
+    try:
+        with open(path, "rb") as f:
+            data = f.read(nbytes) if nbytes > 0 else f.read()
+    except OSError as e:
+        raise SmaxError(f"{path}: {e.strerror}") from None
+    if len(data) < nbytes:
+        raise SmaxError(f"{path}: has {len(data)} bytes, expected at least the {nbytes} of its moments file")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise SmaxError(f"{path}: not a text file") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
