@@ -1,4 +1,4 @@
-"""Bispectrum features by stock LAMMPS (compute sna/atom, one type per atom): slow, independent of the plugin."""
+"""Bispectrum features by stock LAMMPS (compute sna/atom, one type per atom): independent of the plugin."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def features(frames: Sequence[ase.Atoms], moments: Moments) -> Array:
 
 
 def restricted(frame: ase.Atoms) -> tuple[Array, Array]:
-    """Reduced cell [3, 3] as a = (lx, 0, 0), b = (xy, ly, 0), c = (xz, yz, lz), and positions [m, 3] in it."""
+    """Reduced cell [3, 3], a = (lx, 0, 0), b = (xy, ly, 0), c = (xz, yz, lz), and positions [m, 3] in it."""
     if not all(frame.pbc):
         raise SmaxError(f"pbc is {frame.pbc.tolist()}, expected a frame periodic in all directions")
-    cell, _ = minkowski_reduce(frame.cell.array)
+    cell, _ = minkowski_reduce(frame.cell.array)  # type: ignore[no-untyped-call]
     if np.linalg.det(cell) < 0:
         cell = -cell  # the same lattice, right-handed: no reflection
     fractional = np.linalg.solve(cell.T, frame.positions.T).T % 1.0

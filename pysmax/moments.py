@@ -109,7 +109,7 @@ def save(path: str | Path, m: Moments) -> None:
     if m.ref_count == 0:
         arrays |= {"ref_mean": np.zeros(n), "ref_scatter": np.zeros((n, n))}
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
@@ -118,7 +118,8 @@ def covariance(m: Moments) -> Array:
     if not len(m.variance):
         raise SmaxError("these moments have no reference variances, expected a run past its random cells")
     unit = np.sqrt(m.variance)
-    return m.scatter / np.outer(unit, unit) / max(m.count, 1)
+    c: Array = m.scatter / np.outer(unit, unit) / max(m.count, 1)
+    return c
 
 
 def entropy(m: Moments) -> float:

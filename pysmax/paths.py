@@ -1,4 +1,4 @@
-"""Where the installed package keeps its parts. Standard library only: LAMMPS calls plugin_folder() at start."""
+"""Where the installed package keeps its parts. Imports nothing heavy: LAMMPS calls this at its start."""
 
 import os
 

@@ -37,6 +37,7 @@ void close_cell(const ExtxyzFrame &frame, double vacuum, double cell[3][3])
   for (int i = 0; i < 3; i++) {
     if (frame.pbc[i]) continue;
     const double length = std::sqrt(dot(cell[i], cell[i]));
+    if (length == 0.0) continue;    // degenerate: reduce_lattice() says so
     double lo = INFINITY, hi = -INFINITY;
     for (size_t a = 0; a + 2 < frame.x.size(); a += 3) {
       const double along = dot(&frame.x[a], cell[i]) / length;
@@ -72,8 +73,8 @@ void append_row(std::string &out, const double *v)
 std::string smax::format_extxyz(const Candidate &atoms,
                                 const std::vector<std::pair<std::string, std::string>> &info)
 {
-  const double cell[3][3] = {{atoms.lx, 0.0, 0.0}, {atoms.xy, atoms.ly, 0.0},
-                             {atoms.xz, atoms.yz, atoms.lz}};
+  const double cell[3][3] = {
+      {atoms.lx, 0.0, 0.0}, {atoms.xy, atoms.ly, 0.0}, {atoms.xz, atoms.yz, atoms.lz}};
   std::string out;
   out.reserve(256 + 96 * atoms.z.size());
   out += std::to_string(atoms.z.size()) + "\nLattice=\"";
@@ -109,7 +110,7 @@ Candidate smax::to_candidate(const ExtxyzFrame &frame, const double *covalent, d
   double cell[3][3], h[3][3], rotation[3][3];
   for (int i = 0; i < 3; i++)
     for (int k = 0; k < 3; k++) cell[i][k] = frame.has_cell ? frame.cell[i][k] : 0.0;
-  close_cell(frame, vacuum_factor * 2.0 * widest + MARGIN, cell);
+  close_cell(frame, vacuum_factor * widest + MARGIN, cell);
   reduce_lattice(cell, h, rotation);
   out.lx = h[0][0], out.xy = h[1][0], out.ly = h[1][1];
   out.xz = h[2][0], out.yz = h[2][1], out.lz = h[2][2];

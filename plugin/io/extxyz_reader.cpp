@@ -115,7 +115,8 @@ class KeyValues {
 bool parse_flag(std::string_view word, bool &flag)
 {
   flag = word == "T" || word == "True" || word == "true" || word == "TRUE" || word == "1";
-  return flag || word == "F" || word == "False" || word == "false" || word == "FALSE" || word == "0";
+  return flag || word == "F" || word == "False" || word == "false" || word == "FALSE" ||
+         word == "0";
 }
 
 // symbol in any case, or an atomic number; 0 if neither
@@ -147,7 +148,10 @@ ExtxyzReader::ExtxyzReader(const std::string &path) : path(path), buffer(1 << 16
     throw std::runtime_error(path + ": " + std::strerror(errno) + ", expected a readable XYZ file");
 }
 
-ExtxyzReader::~ExtxyzReader() { fclose(fp); }
+ExtxyzReader::~ExtxyzReader()
+{
+  fclose(fp);
+}
 
 void ExtxyzReader::fail(const std::string &found, const std::string &expected) const
 {
@@ -254,7 +258,8 @@ void ExtxyzReader::row(const std::string &text, const Layout &layout, ExtxyzFram
          std::to_string(layout.columns));
   const int z = parse_species(words[layout.species]);
   if (z == 0)
-    fail("found species " + printable(words[layout.species]), "an element from H to Cm (Z 1 to 96)");
+    fail("found species " + printable(words[layout.species]),
+         "an element from H to Cm (Z 1 to 96)");
   frame.z.push_back(z);
   for (int k = 0; k < 3; k++) {
     double value;

@@ -14,7 +14,8 @@ namespace {
 constexpr char MAGIC[] = "\x93NUMPY";
 constexpr size_t ALIGN = 64;
 
-[[noreturn]] void fail(const std::string &what, const std::string &found, const std::string &expected)
+[[noreturn]] void fail(const std::string &what, const std::string &found,
+                       const std::string &expected)
 {
   throw std::runtime_error(what + " " + found + ", expected " + expected);
 }
@@ -106,7 +107,10 @@ class HeaderParser {
   const std::string &what;
   size_t i = 0;
 
-  [[noreturn]] void bad() const { fail(what, "has a damaged .npy header", "descr, fortran_order, shape"); }
+  [[noreturn]] void bad() const
+  {
+    fail(what, "has a damaged .npy header", "descr, fortran_order, shape");
+  }
 
   void blanks()
   {
@@ -130,7 +134,8 @@ class HeaderParser {
   {
     blanks();
     const char quote = i < s.size() ? s[i] : '\0';
-    const size_t end = quote == '\'' || quote == '"' ? s.find(quote, i + 1) : std::string_view::npos;
+    const size_t end =
+        quote == '\'' || quote == '"' ? s.find(quote, i + 1) : std::string_view::npos;
     if (end == std::string_view::npos) bad();
     const std::string out(s.substr(i + 1, end - i - 1));
     i = end + 1;
@@ -207,7 +212,8 @@ std::string parse_text(std::string_view data, const std::string &what)
 }
 
 // header and data of the image, after a check of magic, version and lengths
-std::pair<std::string_view, std::string_view> divide(std::string_view bytes, const std::string &what)
+std::pair<std::string_view, std::string_view> divide(std::string_view bytes,
+                                                     const std::string &what)
 {
   if (bytes.size() < 10 || bytes.substr(0, 6) != MAGIC)
     fail(what, "is not a .npy image", "the NumPy magic string");
@@ -267,7 +273,8 @@ std::string smax::npy_bytes(const std::string &key, const NpzArray &a)
     fail("key '" + key + "'", "has " + std::to_string(stored) + " values", "what its shape says");
 
   std::string shape = "(";
-  for (size_t extent : a.shape) shape += std::to_string(extent) + (a.shape.size() == 1 ? "," : ", ");
+  for (size_t extent : a.shape)
+    shape += std::to_string(extent) + (a.shape.size() == 1 ? "," : ", ");
   if (a.shape.size() > 1) shape.resize(shape.size() - 2);
   std::string header =
       "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + "), }";

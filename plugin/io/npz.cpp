@@ -20,8 +20,8 @@ namespace {
 
 constexpr uint32_t LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 constexpr size_t LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22;
-constexpr uint64_t ZIP64 = 0xffffffff;        // the true number is in the zip64 extra field
-constexpr uint16_t DATE_1980 = 0x0021;        // the smallest date of the format
+constexpr uint64_t ZIP64 = 0xffffffff;    // the true number is in the zip64 extra field
+constexpr uint16_t DATE_1980 = 0x0021;    // the smallest date of the format
 constexpr uint16_t UTF8_NAME = 0x0800, ENCRYPTED = 0x0001;
 
 [[noreturn]] void fail(const std::string &path, const std::string &found,
@@ -180,7 +180,10 @@ struct CloseFile {
 };
 using File = std::unique_ptr<FILE, CloseFile>;
 
-std::string system_error() { return std::strerror(errno); }
+std::string system_error()
+{
+  return std::strerror(errno);
+}
 
 std::string load(const std::string &path)
 {
@@ -200,7 +203,7 @@ bool write_whole(const std::string &path, const std::string &bytes)
   FILE *fp = fopen(path.c_str(), "wb");
   if (!fp) return false;
   const bool written = fwrite(bytes.data(), 1, bytes.size(), fp) == bytes.size() &&
-      fflush(fp) == 0 && fsync(fileno(fp)) == 0;
+                       fflush(fp) == 0 && fsync(fileno(fp)) == 0;
   const int reason = errno;
   const bool closed = fclose(fp) == 0;
   if (!written) errno = reason;
@@ -259,7 +262,10 @@ NpzArray NpzArray::of(std::vector<double> v, std::vector<size_t> shape)
   return a;
 }
 
-NpzArray NpzArray::of(double v) { return of(std::vector<double>{v}, {}); }
+NpzArray NpzArray::of(double v)
+{
+  return of(std::vector<double>{v}, {});
+}
 
 NpzArray NpzArray::of(int64_t v)
 {
@@ -347,7 +353,8 @@ const std::vector<double> &smax::npz_doubles(const Npz &z, const std::string &ke
                                              const std::string &path)
 {
   const NpzArray &a = at(z, key, path);
-  if (a.kind != 'f') fail(path, "key '" + key + "' is of kind " + std::string(1, a.kind), "float64");
+  if (a.kind != 'f')
+    fail(path, "key '" + key + "' is of kind " + std::string(1, a.kind), "float64");
   if (a.shape != shape)
     fail(path, "key '" + key + "' has shape " + shape_text(a.shape), shape_text(shape));
   return a.f;

@@ -1,5 +1,5 @@
-// NumPy .npz (zip of .npy, stored, not compressed): numpy.load reads what we write, and we read what
-// numpy.savez writes.
+// NumPy .npz (zip of .npy, stored, not compressed): numpy.load reads what we write, and we read
+// what numpy.savez writes.
 
 #ifndef SMAX_NPZ_H
 #define SMAX_NPZ_H
@@ -13,11 +13,11 @@
 namespace smax {
 
 struct NpzArray {
-  char kind = 'f';                // 'f': float64, 'i': int64, 'u': uint64, 'U': one unicode string
-  std::vector<size_t> shape;      // empty: scalar
-  std::vector<double> f;          // values for kind 'f'
-  std::vector<int64_t> i;         // values for kind 'i' and 'u' (bit pattern)
-  std::string text;               // value for kind 'U', UTF-8
+  char kind = 'f';              // 'f': float64, 'i': int64, 'u': uint64, 'U': one unicode string
+  std::vector<size_t> shape;    // empty: scalar
+  std::vector<double> f;        // values for kind 'f'
+  std::vector<int64_t> i;       // values for kind 'i' and 'u' (bit pattern)
+  std::string text;             // value for kind 'U', UTF-8
 
   static NpzArray of(std::vector<double> v, std::vector<size_t> shape);
   static NpzArray of(double v);

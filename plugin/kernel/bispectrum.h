@@ -27,7 +27,8 @@ const char *isa_name(Isa isa);
 Isa isa_best();
 
 // Neighbours of natoms atoms, in compressed rows: pairs first[i]..first[i+1]-1 belong to atom i.
-// dx, dy, dz: r_j - r_i (Angstrom), 0 < r < rcut; rcut: cutoff of that pair (Angstrom).
+// dx, dy, dz: r_j - r_i (Angstrom), r > 0; rcut: cutoff of that pair (Angstrom). Pairs with
+// r >= rcut add exactly zero.
 // The caller owns every array.
 struct Neighbours {
   int natoms = 0;
@@ -55,6 +56,7 @@ class Bispectrum {
 
   // After features() on the same neigh: for E with beta[natoms * n] = dE/db, writes
   // gx, gy, gz [npairs] = dE/d(r_j - r_i) through the row of atom i only.
+  // Throws std::logic_error if features() was not called on as many atoms and pairs.
   void gradient(const Neighbours &neigh, const double *beta, double *gx, double *gy, double *gz);
 
   double memory_usage() const;    // bytes

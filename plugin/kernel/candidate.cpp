@@ -77,8 +77,8 @@ std::vector<int> share_out(const std::vector<int> &elements, int n, Rng &rng)
 
 std::vector<int> random_composition(const Recipe &recipe, Rng &rng)
 {
-  const int available =
-      int(std::count_if(recipe.weight + 1, recipe.weight + MAX_Z + 1, [](double w) { return w > 0.0; }));
+  const int available = int(std::count_if(recipe.weight + 1, recipe.weight + MAX_Z + 1,
+                                          [](double w) { return w > 0.0; }));
   const int fewest = first_nonzero(recipe.nelements);
   const int n = rng.pick(restricted_to(recipe.natoms, fewest, int(recipe.natoms.size()))) + 1;
   const int k = rng.pick(restricted_to(recipe.nelements, 1, std::min(n, available))) + 1;
@@ -100,11 +100,11 @@ void draw_shape(const Recipe &recipe, Rng &rng, double cell[3][3])
   }
   if (squared < FLATTEST) impossible("no three angles drawn close a cell");
   const double sine = std::sqrt(1.0 - cosine[2] * cosine[2]);
-  const double out[3][3] = {
-      {edge[0], 0.0, 0.0},
-      {edge[1] * cosine[2], edge[1] * sine, 0.0},
-      {edge[2] * cosine[1], edge[2] * (cosine[0] - cosine[1] * cosine[2]) / sine,
-       edge[2] * std::sqrt(squared) / sine}};
+  const double out[3][3] = {{edge[0], 0.0, 0.0},
+                            {edge[1] * cosine[2], edge[1] * sine, 0.0},
+                            {edge[2] * cosine[1],
+                             edge[2] * (cosine[0] - cosine[1] * cosine[2]) / sine,
+                             edge[2] * std::sqrt(squared) / sine}};
   for (int i = 0; i < 3; i++) std::copy(out[i], out[i] + 3, cell[i]);
 }
 

@@ -95,7 +95,7 @@ void check(const double cell[3][3])
 {
   const double volume = std::fabs(determinant(cell));
   const double edges = std::sqrt(dot(cell[0], cell[0])) * std::sqrt(dot(cell[1], cell[1])) *
-      std::sqrt(dot(cell[2], cell[2]));
+                       std::sqrt(dot(cell[2], cell[2]));
   if (!std::isfinite(edges) || !std::isfinite(volume))
     throw std::invalid_argument("cell vectors are not finite, expected three vectors in Angstrom");
   if (!(volume > FLAT * edges))
@@ -105,7 +105,10 @@ void check(const double cell[3][3])
 
 }    // namespace
 
-double smax::dot(const double *u, const double *v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
+double smax::dot(const double *u, const double *v)
+{
+  return u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
+}
 
 void smax::cross(const double *u, const double *v, double *out)
 {

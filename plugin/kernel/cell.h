@@ -6,7 +6,8 @@
 namespace smax {
 
 // Rows a, b, c of any non-degenerate cell (Angstrom), either hand. Returns
-//   restricted = (lx,0,0) (xy,ly,0) (xz,yz,lz), of the same lattice and volume up to a rotation, with
+//   restricted = (lx,0,0) (xy,ly,0) (xz,yz,lz), of the same lattice and volume up to a rotation,
+//   with
 //     |xy| <= lx/2, |xz| <= lx/2, |yz| <= ly/2 to rounding; a is a shortest lattice vector, b the
 //     shortest one not along a;
 //   rotation, proper: x_new = rotation x.

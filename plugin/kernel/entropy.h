@@ -50,7 +50,8 @@ class EntropyObjective {
   // 3. delta(): dS of the whole candidate; keeps the factors of 1 + X for gradient(). Exactly 0 for
   //    m = 0 and for N' <= 1. Throws std::invalid_argument if sums are not finite,
   //    std::runtime_error if 1 + X is not positive definite in double precision.
-  //    Error of dS: about 1e-12 of sum |t| over the pivots 1 + t (measured: tests/unit).
+  //    Error for N > n: dS about 1e-12 of sum |t| over the pivots 1 + t, gradient 1e-12 of its
+  //    norm; for N < n both also grow as 1e-16 |1 + X| (tests/unit/test_entropy.py).
   size_t nsums() const { return size_t(n) + size_t(n) * (n + 1) / 2 + 1; }
   void add(int m, const double *b, double *sums);
   double delta(const double *sums);

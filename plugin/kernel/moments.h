@@ -24,11 +24,15 @@ struct Moments {
   // Moments of m rows b[m * n]; two passes, so that the scatter does not cancel.
   static Moments of(int nfeatures, int64_t m, const double *b);
 
-  // Chan et al. (1983): exact merge of two disjoint sets. Throws std::invalid_argument if n differs.
+  // Chan et al. (1983): exact merge of two disjoint sets. Throws std::invalid_argument if n
+  // differs.
   void merge(const Moments &other);
 
   // Flat image for messages and files: count, mean, upper triangle of scatter by rows.
-  static size_t packed_size(int nfeatures) { return 1 + nfeatures + size_t(nfeatures) * (nfeatures + 1) / 2; }
+  static size_t packed_size(int nfeatures)
+  {
+    return 1 + nfeatures + size_t(nfeatures) * (nfeatures + 1) / 2;
+  }
   void pack(double *out) const;
   static Moments unpack(int nfeatures, const double *in);
 };

@@ -21,9 +21,9 @@ constexpr double BETA_MIN = 1e-3, BETA_MAX = 1e6;
 constexpr double SMALLEST_VOLUME = 0.35;
 constexpr double ANGLE_MIN = 30.0, ANGLE_MAX = 150.0, ANGLE_LO_MAX = 118.0;
 
-constexpr const char *KEYWORDS[] = {"elements",     "weights",       "radii",        "nelements",
-                                    "natoms",       "stoichiometry", "radius_width", "radius_beta",
-                                    "volume",       "shapes",        "angles"};
+constexpr const char *KEYWORDS[] = {"elements", "weights",       "radii",        "nelements",
+                                    "natoms",   "stoichiometry", "radius_width", "radius_beta",
+                                    "volume",   "shapes",        "angles"};
 
 [[noreturn]] void fail(const std::string &keyword, const std::string &found,
                        const std::string &expected)
@@ -32,7 +32,10 @@ constexpr const char *KEYWORDS[] = {"elements",     "weights",       "radii",   
                               expected);
 }
 
-std::string quoted(const std::string &word) { return "'" + word.substr(0, 40) + "'"; }
+std::string quoted(const std::string &word)
+{
+  return "'" + word.substr(0, 40) + "'";
+}
 
 // YAML flow punctuation separates like blanks
 Words split(const std::string &line)
@@ -93,7 +96,7 @@ std::pair<int, int> parse_range(const std::string &keyword, const std::string &w
   const size_t dash = word.find('-');
   int lo = 0, hi = 0;
   const bool good = parse_number(word.substr(0, dash), lo) &&
-      parse_number(dash == std::string::npos ? word : word.substr(dash + 1), hi);
+                    parse_number(dash == std::string::npos ? word : word.substr(dash + 1), hi);
   if (!good || lo < 1 || hi < lo || hi > max)
     fail(keyword, quoted(word), "a count or a range such as 3-6 within 1-" + std::to_string(max));
   return {lo, hi};
@@ -183,40 +186,6 @@ std::vector<std::vector<double>> parse_shapes(const Words &values)
   return shapes;
 }
 
-// "1 0.5 3-6 2": runs of equal weights
-std::string table_text(const std::vector<double> &table)
-{
-  std::string out;
-  for (size_t i = 0, end; i < table.size(); i = end) {
-    end = i + 1;
-    while (end < table.size() && table[end] == table[i]) end++;
-    if (table[i] == 0.0) continue;
-    out += " " + std::to_string(i + 1);
-    if (end > i + 1) out += "-" + std::to_string(end);
-    out += " " + shortest(table[i]);
-  }
-  return out;
-}
-
-std::string elements_text(const Recipe &recipe)
-{
-  std::string names, weights, radii;
-  for (int z = 1; z <= MAX_Z; z++) {
-    const std::string symbol = std::string(" ") + element_symbol(z);
-    if (recipe.weight[z] > 0.0) {
-      names += symbol;
-      weights += symbol + " " + shortest(recipe.weight[z]);
-    }
-    if (recipe.radius[z] != covalent_radius(z)) radii += symbol + " " + shortest(recipe.radius[z]);
-  }
-  if (names.empty()) {    // a fixed composition needs no weights
-    names = " all";
-    for (int z = 1; z <= LAST_DEFAULT_Z; z++) weights += std::string(" ") + element_symbol(z) + " 0";
-  }
-  return "elements:" + names + "\nweights:" + weights + "\n" +
-      (radii.empty() ? "" : "radii:" + radii + "\n");
-}
-
 std::string keyword_list()
 {
   std::string out;
@@ -232,8 +201,9 @@ Recipe::Recipe()
     weight[z] = z <= LAST_DEFAULT_Z ? element_weight(z) : 0.0;
     radius[z] = covalent_radius(z);
   }
-  set("nelements", split("1 0.5, 2 1, 3-6 2, 7 1.5, 8-9 1, 10 0.5, 11 0.2, 12 0.1, 13 0.08, 14 0.07,"
-                         "15 0.06, 16 0.05, 17 0.04, 18 0.03, 19 0.02, 20 0.01"));
+  set("nelements",
+      split("1 0.5, 2 1, 3-6 2, 7 1.5, 8-9 1, 10 0.5, 11 0.2, 12 0.1, 13 0.08, 14 0.07,"
+            "15 0.06, 16 0.05, 17 0.04, 18 0.03, 19 0.02, 20 0.01"));
   // mean 13.6 atoms, 2 % of the cells above 25
   set("natoms", split("1-4 1, 5-9 2, 10-15 3, 16-25 1.5, 26-50 0.03, 51-100 0.003"));
   set("shapes", split("1 1 1, 2 1 1, 2 2 1"));
@@ -276,8 +246,8 @@ void Recipe::set(const std::string &keyword, const std::vector<std::string> &giv
   } else if (keyword == "angles") {
     std::tie(angle_lo, angle_hi) = parse_interval(keyword, values, ANGLE_MIN, ANGLE_MAX);
   } else {
-    throw std::invalid_argument("recipe keyword " + quoted(keyword) + " is unknown, expected one of " +
-                                keyword_list());
+    throw std::invalid_argument("recipe keyword " + quoted(keyword) +
+                                " is unknown, expected one of " + keyword_list());
   }
 }
 
@@ -305,25 +275,6 @@ void Recipe::read(const std::string &path)
   // a folder opens but does not read
   if (!file.eof()) throw std::invalid_argument(path + ": cannot be read, expected a recipe file");
   *this = changed;
-}
-
-std::string Recipe::describe() const
-{
-  std::string out = elements_text(*this);
-  out += "nelements:" + table_text(nelements) + "\n";
-  out += "natoms:" + table_text(natoms) + "\n";
-  out += "stoichiometry:";
-  if (fixed.empty()) out += " random";
-  for (const auto &[z, count] : fixed)
-    out += std::string(" ") + element_symbol(z) + " " + std::to_string(count);
-  out += "\nradius_width: " + shortest(width);
-  out += "\nradius_beta: " + shortest(beta_a) + " " + shortest(beta_b);
-  out += "\nvolume: " + shortest(volume_lo) + " " + shortest(volume_hi);
-  out += "\nshapes:";
-  for (const auto &shape : shapes)
-    for (double ratio : shape) out += " " + shortest(ratio);
-  out += "\nangles: " + shortest(angle_lo) + " " + shortest(angle_hi) + "\n";
-  return out;
 }
 
 /* ---------------------------------------------------------------------- */

@@ -20,11 +20,20 @@ uint64_t mix(uint64_t x)
 // one-to-one in index at a given seed, so no two candidates of a run share a stream
 Rng::Rng(uint64_t seed, uint64_t index) : engine(mix(mix(seed) + index)) {}
 
-double Rng::uniform() { return double(engine() >> 11) * 0x1.0p-53; }
+double Rng::uniform()
+{
+  return double(engine() >> 11) * 0x1.0p-53;
+}
 
-double Rng::uniform(double lo, double hi) { return lo + (hi - lo) * uniform(); }
+double Rng::uniform(double lo, double hi)
+{
+  return lo + (hi - lo) * uniform();
+}
 
-int Rng::below(int n) { return int(uniform() * n); }
+int Rng::below(int n)
+{
+  return int(uniform() * n);
+}
 
 // Marsaglia's polar method; the second variate is dropped to keep no state
 double Rng::normal()
@@ -36,7 +45,8 @@ double Rng::normal()
   }
 }
 
-// Marsaglia & Tsang (2000); for a < 1 from Gamma(a+1) U^(1/a), which underflows unless in logarithms
+// Marsaglia & Tsang (2000); for a < 1 from Gamma(a+1) U^(1/a), which underflows unless in
+// logarithms
 double Rng::log_gamma_variate(double a)
 {
   if (a < 1.0) {

@@ -11,6 +11,8 @@
 #include "snap_coupling.h"
 #include "snap_pairs.h"
 
+#include "snap_force.h"
+
 namespace smax {
 namespace snap {
 namespace SNAP_ISA {

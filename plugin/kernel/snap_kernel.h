@@ -9,6 +9,7 @@
 #ifndef SMAX_SNAP_KERNEL_H
 #define SMAX_SNAP_KERNEL_H
 
+#include <cstddef>
 #include <cstdint>
 
 namespace smax {
@@ -74,7 +75,8 @@ struct Kernel {
   // Geometry records of n pairs: ceil(n / width) records of NGEOM vectors.
   void (*geometry)(const Shape &shape, int n, const double *dx, const double *dy, const double *dz,
                    const double *rcut, double *geom);
-  // Moments of one atom into moments[k * width], from nrecord records. work: nbasis vectors.
+  // Moments of one atom into moments[k * width], from nrecord records.
+  // work: nbasis vectors, rounded up to a multiple of width.
   void (*density)(const Tables &t, int nrecord, const double *geom, double *work, double *moments);
   // Atom lanes: moments -> u, z and components b[ncoeff][lane], in the order of the blocks.
   void (*couple)(const Tables &t, const double *moments, double *u, double *z, double *b);

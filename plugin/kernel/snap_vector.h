@@ -49,7 +49,7 @@ SNAP_INLINE vd splat(double x)
 SNAP_INLINE vd root(vd x)
 {
 #if defined(__AVX512F__) && SNAP_WIDTH == 8
-  return (vd) _mm512_sqrt_pd((__m512d) x);
+  return (vd) _mm512_maskz_sqrt_pd(0xff, (__m512d) x);
 #elif defined(__AVX__) && SNAP_WIDTH == 4
   return (vd) _mm256_sqrt_pd((__m256d) x);
 #elif defined(__SSE2__) && SNAP_WIDTH == 2
@@ -60,15 +60,28 @@ SNAP_INLINE vd root(vd x)
 #endif
 }
 
-// Sum of the lanes, pairwise.
-SNAP_INLINE double sum(vd x)
+// Lane i of the result is the sum over the lanes of x[i].
+SNAP_INLINE vd lane_sums(const vd *x)
 {
-#if defined(__AVX512F__) && SNAP_WIDTH == 8
-  return _mm512_reduce_add_pd((__m512d) x);
+#if SNAP_WIDTH == 2
+  return __builtin_shufflevector(x[0], x[1], 0, 2) + __builtin_shufflevector(x[0], x[1], 1, 3);
+#elif SNAP_WIDTH == 4
+  vd a[2];
+  for (int i = 0; i < 2; i++)
+    a[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 4, 2, 6) +
+        __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 5, 3, 7);
+  return __builtin_shufflevector(a[0], a[1], 0, 1, 4, 5) +
+      __builtin_shufflevector(a[0], a[1], 2, 3, 6, 7);
 #else
-  for (int n = W / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; i++) x[i] += x[i + n];
-  return x[0];
+  vd a[4], b[2];
+  for (int i = 0; i < 4; i++)
+    a[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14) +
+        __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  for (int i = 0; i < 2; i++)
+    b[i] = __builtin_shufflevector(a[2 * i], a[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+        __builtin_shufflevector(a[2 * i], a[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+  return __builtin_shufflevector(b[0], b[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+      __builtin_shufflevector(b[0], b[1], 4, 5, 6, 7, 12, 13, 14, 15);
 #endif
 }
 

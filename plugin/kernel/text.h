@@ -17,7 +17,7 @@ template <typename T> bool parse_number(std::string_view s, T &value)
   if (s.size() > 1 && s[0] == '+' && s[1] != '-') s.remove_prefix(1);
   const auto result = std::from_chars(s.data(), s.data() + s.size(), value);
   return result.ec == std::errc() && result.ptr == s.data() + s.size() &&
-      std::isfinite(double(value));
+         std::isfinite(double(value));
 }
 
 // Shortest text that reads back as the same double.

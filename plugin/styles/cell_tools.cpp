@@ -47,7 +47,7 @@ void set_box(LAMMPS *lmp, const smax::Candidate &c)
   domain->xy = c.xy;
   domain->xz = c.xz;
   domain->yz = c.yz;
-  domain->set_initial_box(0);
+  // not set_initial_box: it only warns of skew here, and reduced cells are as little skew as can be
   domain->set_global_box();
   domain->set_local_box();
 }

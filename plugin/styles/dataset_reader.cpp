@@ -17,7 +17,7 @@ void smax::read_moments(Dataset &data, const std::string &path)
   const Dataset other = Dataset::load(path);
   const std::string differs = data.incompatible(other);
   if (!differs.empty()) throw std::runtime_error(path + ": " + differs);
-  if (other.prior.count > 0 && data.moments.count > 0)
+  if (other.prior.count > other.reference.count && data.moments.count > 0)
     throw std::runtime_error(path + ": that run began with " + std::to_string(other.prior.count) +
                              " vectors of another dataset, which a merge could count twice: add its "
                              "extxyz instead");

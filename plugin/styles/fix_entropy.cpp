@@ -9,6 +9,7 @@
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "input.h"
@@ -247,8 +248,20 @@ void FixEntropy::init()
   if (comm->cutghostuser != ghost_set) ghost_user = comm->cutghostuser;
   ghost_set = MAX(ghost_user, cut + neighbor->skin);
   comm->cutghostuser = ghost_set;
+  reserve_neighbours(cut + neighbor->skin);
   auto *request = neighbor->add_request(this, NeighConst::REQ_FULL);
   if (cut > 0.0) request->set_cutoff(cut);
+}
+
+// Radii differ up to tenfold, so the longest cutoff can hold thousands of small neighbours.
+
+void FixEntropy::reserve_neighbours(double reach)
+{
+  const double volume = domain->xprd * domain->yprd * domain->zprd;
+  const double expected = double(atom->natoms) / volume * 4.0 / 3.0 * PI * reach * reach * reach;
+  const double wanted = MIN(2.0 * expected + 1000.0, 1.0e7);
+  while (neighbor->oneatom < wanted) neighbor->oneatom *= 2;
+  neighbor->pgsize = MAX(neighbor->pgsize, 10 * neighbor->oneatom);
 }
 
 void FixEntropy::init_list(int /*id*/, NeighList *ptr) { list = ptr; }

@@ -103,6 +103,7 @@ class FixEntropy : public Fix {
   void parse(int, char **);
   void attach_dataset(const struct FixEntropyArgs &);
   void set_types(const std::vector<std::string> &, const std::vector<double> &);
+  void reserve_neighbours(double reach);
   void evaluate(int vflag);
   double gather_neighbours();
   double core_pair(const double *d, double rsq, double rsum, double *fi);

@@ -76,11 +76,10 @@ void Generator::open()
   MPI_Bcast(&flag, 1, MPI_INT, 0, lmp->universe->uworld);
   if (flag && !chair) data = Dataset::load(opt.out + ".moments");
   if (!flag) {
-    data.prior = data.moments;
-    data.trail = data.moments;
     data.state = RunState();
     data.state.seed = opt.seed;
     if (!data.has_reference()) make_reference();
+    data.prior = data.trail = data.moments;
   }
   const int64_t layout[2] = {exchange.partitions(), opt.lag};
   const bool same_layout = data.state.partitions == layout[0] && data.state.lag == layout[1];
@@ -174,6 +173,8 @@ void Generator::make_reference()
   MPI_Comm_free(&roots);
   try {
     data.set_reference(total);
+    // an empty dataset has no spread yet: it begins with these cells
+    if (data.moments.count == 0) data.add(total);
     if (exchange.chair() && lmp->comm->me == 0)
       RunFiles::write_file(opt.out + ".random.extxyz", text);
   } catch (std::exception &e) {

@@ -69,17 +69,18 @@ def run(command: list[str]) -> None:
 def build(target: Path) -> None:
     """Compile every kernel source and capi.cpp into the shared library target."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
+    sources = [s for s in sorted(KERNEL.glob("*.cpp")) if x86 or s.name not in FILE_FLAGS]
+    common = [*FLAGS, f"-I{KERNEL}", *([] if x86 else ["-DSMAX_PLAIN_ONLY"])]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as tmp:
 
         def compile_one(source: Path) -> str:
             out = str(Path(tmp) / (source.stem + ".o"))
-            flags = FLAGS + (FILE_FLAGS.get(source.name, []) if x86 else [])
-            run([*compiler(), *flags, f"-I{KERNEL}", "-c", str(source), "-o", out])
+            run([*compiler(), *common, *FILE_FLAGS.get(source.name, []), "-c", str(source), "-o", out])
             return out
 
         with ThreadPoolExecutor(2) as pool:
-            objects = list(pool.map(compile_one, [*sorted(KERNEL.glob("*.cpp")), CAPI]))
+            objects = list(pool.map(compile_one, [*sources, CAPI]))
         partial = str(Path(tmp) / target.name)
         run([*compiler(), "-shared", *objects, "-o", partial])
         os.replace(partial, target)  # a parallel test run sees the old or the new file
@@ -172,14 +173,14 @@ class Moments:
     @property
     def mean(self) -> Doubles:
         """Mean [n]."""
-        return self.packed[1 : 1 + self.n].copy()
+        return array(self.packed[1 : 1 + self.n].copy())
 
     @property
     def scatter(self) -> Doubles:
         """Scatter [n, n]."""
         out = np.zeros((self.n, self.n))
         out[np.triu_indices(self.n)] = self.packed[1 + self.n :]
-        return out + np.triu(out, 1).T
+        return array(out + np.triu(out, 1).T)
 
 
 class Entropy:

@@ -2,156 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import mpmath
 import numpy as np
 import pytest
+from entropy_oracle import (
+    EPS,
+    N_SNAP,
+    eliminate,
+    exact,
+    grad_error,
+    half_log_det,
+    make_case,
+    merged,
+    merged_moments,
+    objective,
+    oracle_delta,
+    oracle_entropy,
+    oracle_gradient,
+    regularised,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_capi import Doubles, Entropy, KernelError, Moments
 from mpmath import mpf
+from numpy.typing import NDArray
 
-mpmath.mp.dps = 60
-N_SNAP = 55
-EPS = 1e-6
 ISAS = ["auto", "plain"]
-
-MpMatrix = list[list[mpf]]
-
-
-# ---- oracle: the definitions, in 60 digits -------------------------------------------------------
-
-
-def exact(values: Doubles) -> MpMatrix:
-    """Doubles [m, n] without rounding."""
-    return [[mpf(float(v)) for v in row] for row in np.atleast_2d(values)]
-
-
-def outer_add(a: MpMatrix, f: mpf, d: Sequence[mpf]) -> None:
-    """a += f d d^T, upper triangle."""
-    for i, di in enumerate(d):
-        fd = f * di
-        for j in range(i, len(d)):
-            a[i][j] += fd * d[j]
-
-
-def merged(dataset: Moments, b: MpMatrix) -> tuple[int, list[mpf], MpMatrix]:
-    """Count, mean and scatter of the dataset with the rows b, one row after the other."""
-    count, mean = dataset.count, exact(dataset.mean)[0]
-    scatter = exact(dataset.scatter)
-    for row in b:
-        d = [x - m for x, m in zip(row, mean, strict=True)]
-        outer_add(scatter, mpf(count) / (count + 1), d)
-        count += 1
-        mean = [m + x / count for m, x in zip(mean, d, strict=True)]
-    return count, mean, scatter
-
-
-def regularised(count: int, scatter: MpMatrix, variance: Doubles, eps: float) -> MpMatrix:
-    """C + eps R, upper triangle."""
-    a = [[v / count if count else mpf(0) for v in row] for row in scatter]
-    for i, v in enumerate(variance):
-        a[i][i] += mpf(eps) * mpf(float(v))
-    return a
-
-
-def eliminate(a: MpMatrix) -> MpMatrix:
-    """Upper factor U of a = U^T diag(1/U_kk) U, from the upper triangle; a is overwritten."""
-    n = len(a)
-    for k in range(n):
-        for i in range(k + 1, n):
-            f = a[k][i] / a[k][k]
-            for j in range(i, n):
-                a[i][j] -= f * a[k][j]
-    return a
-
-
-def solve(u: MpMatrix, v: list[mpf]) -> list[mpf]:
-    """a^-1 v from the factor of eliminate()."""
-    n, w = len(u), list(v)
-    for k in range(n):
-        w[k] /= u[k][k]
-        for j in range(k + 1, n):
-            w[j] -= u[k][j] * w[k]
-    for k in reversed(range(n)):
-        w[k] -= sum((u[k][j] * w[j] for j in range(k + 1, n)), mpf(0)) / u[k][k]
-    return w
-
-
-def half_log_det(u: MpMatrix) -> mpf:
-    """1/2 log det of the factored matrix."""
-    return sum((mpmath.log(u[k][k]) for k in range(len(u))), mpf(0)) / 2
-
-
-def oracle_entropy(dataset: Moments, b: MpMatrix, variance: Doubles, eps: float) -> mpf:
-    """S(D + x)."""
-    count, _, scatter = merged(dataset, b)
-    return half_log_det(eliminate(regularised(count, scatter, variance, eps)))
-
-
-def oracle_delta(dataset: Moments, b: Doubles, variance: Doubles, eps: float) -> mpf:
-    """S(D + x) - S(D)."""
-    return oracle_entropy(dataset, exact(b), variance, eps) - oracle_entropy(dataset, [], variance, eps)
-
-
-def oracle_gradient(dataset: Moments, b: Doubles, variance: Doubles, eps: float) -> Doubles:
-    """(1/N') (C' + eps R)^-1 (b - mu')."""
-    count, mean, scatter = merged(dataset, exact(b))
-    u = eliminate(regularised(count, scatter, variance, eps))
-    columns = [solve(u, [x - m for x, m in zip(row, mean, strict=True)]) for row in exact(b)]
-    return np.array([[float(v / count) for v in column] for column in columns])
-
-
-# ---- cases ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class Case:
-    """A dataset with features as badly conditioned as bispectrum components."""
-
-    dataset: Moments
-    variance: Doubles  # [n]
-    loadings: Doubles  # [n, n]
-    mean: Doubles  # [n]
-    rng: np.random.Generator
-
-    def rows(self, m: int, stretch: float = 1.0) -> Doubles:
-        """Rows [m, n] of the same distribution, stretch times as wide."""
-        z = self.rng.standard_normal((m, len(self.mean)))
-        return np.asarray(self.mean + stretch * z @ self.loadings.T)
-
-
-def make_case(count: int, n: int = N_SNAP, seed: int = 1) -> Case:
-    """Spread of principal axes 1e4 : 1 (covariance 1e8 : 1), units over five decades, mean of ten widths."""
-    rng = np.random.default_rng(seed)
-    axes = 10.0 ** (-4.0 * np.arange(n) / n)
-    units = 10.0 ** rng.uniform(-2.0, 3.0, n)
-    loadings = units[:, None] * rng.standard_normal((n, n)) * axes
-    covariance = loadings @ loadings.T
-    variance = np.diag(covariance).copy()
-    mean = 10.0 * np.sqrt(variance) * rng.standard_normal(n)
-    case = Case(Moments(n), variance, loadings, mean, rng)
-    if count <= 1000:
-        case.dataset = Moments.of(case.rows(count)) if count else Moments(n)
-    else:
-        case.dataset = Moments.from_parts(count, mean, covariance * count)
-    return case
-
-
-def objective(case: Case, isa: str = "auto", eps: float = EPS) -> Entropy:
-    """Objective on the dataset of the case."""
-    out = Entropy(len(case.variance), isa)
-    out.set_dataset(case.dataset, case.variance, eps)
-    return out
-
-
-def grad_error(case: Case, got: Doubles, want: Doubles) -> float:
-    """Largest error over rows, relative to the row's norm in standardised features."""
-    sd = np.sqrt(case.variance)
-    norm = np.linalg.norm(want * sd, axis=1)
-    return float(np.max(np.linalg.norm((got - want) * sd, axis=1) / norm))
 
 
 # ---- entropy -------------------------------------------------------------------------------------
@@ -165,17 +40,28 @@ def test_value_is_half_log_det(count: int) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("stretch", [1.0, 30.0])
 @pytest.mark.parametrize("m", [1, 14])
-@pytest.mark.parametrize("count", [10, 10_000, 10_000_000])
-def test_delta_and_gradient_match_60_digits(count: int, m: int, stretch: float, isa: str) -> None:
+@pytest.mark.parametrize(
+    ("count", "stretch", "rel", "rel_grad"),
+    [
+        (10, 1.0, 1e-10, 1e-9),
+        (10, 30.0, 1e-7, 1e-5),  # far rows in a dataset smaller than n: 1 + X has condition 1e9
+        (10_000, 1.0, 1e-11, 1e-11),
+        (10_000, 30.0, 1e-12, 1e-11),
+        (10_000_000, 1.0, 1e-11, 1e-11),
+        (10_000_000, 30.0, 1e-12, 1e-11),
+    ],
+)
+def test_delta_and_gradient_match_60_digits(
+    count: int, stretch: float, rel: float, rel_grad: float, m: int, isa: str
+) -> None:
     case = make_case(count)
     b = case.rows(m, stretch)
     x = objective(case, isa)
     want = float(oracle_delta(case.dataset, b, case.variance, EPS))
-    assert x.delta(x.sums(b)) == pytest.approx(want, rel=1e-9)
+    assert x.delta(x.sums(b)) == pytest.approx(want, rel=rel)
     want_grad = oracle_gradient(case.dataset, b, case.variance, EPS)
-    assert grad_error(case, x.gradient(b), want_grad) < 1e-9
+    assert grad_error(case, x.gradient(b), want_grad) < rel_grad
 
 
 @pytest.mark.parametrize("count", [10_000, 10_000_000])
@@ -205,8 +91,9 @@ def test_gradient_is_the_difference_quotient_of_the_definition(count: int, m: in
             moved[i][k] += sign * step
             ends.append(oracle_entropy(case.dataset, moved, case.variance, EPS))
         want = 2.5 * float((ends[1] - ends[0]) / (2 * step))
-        scale = 2.5 / np.sqrt(EPS * case.variance[k])
-        assert got[i, k] == pytest.approx(want, rel=1e-8, abs=1e-13 * scale)
+        largest = np.max(np.abs(got * np.sqrt(case.variance))) / np.sqrt(case.variance[k])
+        rel = 1e-9 if count else 1e-6  # origin far from the rows
+        assert got[i, k] == pytest.approx(want, rel=rel, abs=rel * largest)
 
 
 def test_many_features() -> None:
@@ -236,25 +123,14 @@ def test_candidate_by_its_moments(count: int, m: int) -> None:
     b = case.rows(m)
     x = objective(case)
     candidate = Moments.of(b)
-    want = float(
-        half_log_det(eliminate(regularised(*_merged_moments(case.dataset, candidate), case.variance, EPS)))
-        - oracle_entropy(case.dataset, [], case.variance, EPS)
-    )
-    # a scatter rounded to double is a less exact question than rows: compare with its own answer
+    # a scatter rounded to double is not the rows any more: compare with its own answer
+    after = eliminate(regularised(*merged_moments(case.dataset, candidate), case.variance, EPS))
+    want = float(half_log_det(after) - oracle_entropy(case.dataset, [], case.variance, EPS))
     assert x.delta_moments(candidate) == pytest.approx(want, rel=1e-8, abs=1e-15)
     by_moments = x.gradient(b)
     x.delta(x.sums(b))
     if count + m > 1:
         assert grad_error(case, by_moments, x.gradient(b)) < 1e-6
-
-
-def _merged_moments(a: Moments, b: Moments) -> tuple[int, MpMatrix]:
-    scatter = exact(a.scatter + 0.0)
-    other = exact(b.scatter)
-    scatter = [[x + y for x, y in zip(p, q, strict=True)] for p, q in zip(scatter, other, strict=True)]
-    d = [x - y for x, y in zip(exact(a.mean)[0], exact(b.mean)[0], strict=True)]
-    outer_add(scatter, mpf(a.count) * b.count / (a.count + b.count), d)
-    return a.count + b.count, scatter
 
 
 # ---- small datasets ------------------------------------------------------------------------------
@@ -264,7 +140,8 @@ def test_empty_dataset_and_one_row_change_nothing() -> None:
     """One vector has no covariance: dS is 0 to the last bit, and so is its gradient."""
     case = make_case(0)
     x = objective(case)
-    assert x.empty and x.count == 0
+    assert x.empty
+    assert x.count == 0
     b = case.rows(1)
     assert x.delta(x.sums(b)) == 0.0
     assert np.all(x.gradient(b) == 0.0)
@@ -291,7 +168,7 @@ def test_first_candidates(count: int, origin: bool) -> None:
     assert x.delta(x.sums(b)) == pytest.approx(want, rel=1e-9)
     want_grad = oracle_gradient(case.dataset, b, case.variance, EPS)
     assert grad_error(case, x.gradient(b), want_grad) < 1e-6
-    assert not x.empty or count == 0
+    assert x.empty == (count == 0)
 
 
 # ---- ranks ---------------------------------------------------------------------------------------
@@ -351,6 +228,9 @@ def test_same_bits_every_time() -> None:
 # ---- moments -------------------------------------------------------------------------------------
 
 
+NDArrayLong = NDArray[np.longdouble]
+
+
 def long_moments(b: Doubles) -> tuple[NDArrayLong, NDArrayLong]:
     """Mean and scatter in long double."""
     data = b.astype(np.longdouble)
@@ -358,11 +238,8 @@ def long_moments(b: Doubles) -> tuple[NDArrayLong, NDArrayLong]:
     return mean, (data - mean).T @ (data - mean)
 
 
-NDArrayLong = np.ndarray[tuple[int, ...], np.dtype[np.longdouble]]
-
-
 def assert_moments(got: Moments, b: Doubles, rel: float) -> None:
-    """Errors relative to widths: sd for the mean (after its own rounding), sd_i sd_j count for the scatter."""
+    """Errors relative to widths: of the mean beyond its own rounding, and of the scatter."""
     mean, scatter = long_moments(b)
     width = np.sqrt(np.diag(scatter))
     assert got.count == len(b)
@@ -372,12 +249,15 @@ def assert_moments(got: Moments, b: Doubles, rel: float) -> None:
     assert np.array_equal(got.scatter, got.scatter.T)
 
 
-@pytest.mark.parametrize("m", [1, 2, 14, 5000])
-def test_moments_of_rows(m: int) -> None:
-    """A mean of 1e6 widths must not cost the scatter its digits."""
+@pytest.mark.parametrize(("m", "rel"), [(1, 1e-13), (2, 1e-13), (14, 1e-13), (1000, 1e-13), (5000, 1e-11)])
+def test_moments_of_rows(m: int, rel: float) -> None:
+    """A mean of 1e6 widths must not cost the scatter its digits (sums of squares would keep four).
+
+    More than one chunk is merged, and there the rounding of the stored mean, 1e-10 widths, counts once.
+    """
     case = make_case(0, n=7)
     b = case.rows(m) + 1e6 * np.sqrt(case.variance)
-    assert_moments(Moments.of(b), b, 1e-13)
+    assert_moments(Moments.of(b), b, rel)
 
 
 @settings(max_examples=40, deadline=None)
@@ -391,7 +271,8 @@ def test_merged_moments_are_those_of_the_merged_rows(sizes: list[int], seed: int
     if sum(sizes):
         assert_moments(total, np.concatenate(parts), 1e-13)
     else:
-        assert total.count == 0 and not total.packed.any()
+        assert total.count == 0
+        assert not total.packed.any()
 
 
 def test_merge_is_exact_for_a_large_dataset() -> None:

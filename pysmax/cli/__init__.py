@@ -1,0 +1,109 @@
+"""The command line. Thin: each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Maximum-entropy datasets of atomic structures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]
+
+
+@app.command()
+def report(prefix: Prefix, output: Output = None) -> None:
+    """Draw a run: figures, summary.json and one page, in PREFIX.report."""
+    from pysmax.report.build import report as build
+
+    typer.echo(f"wrote {build(_bare(prefix), output)}")
+
+
+@app.command()
+def info(prefix: Prefix) -> None:
+    """Print the key figures of PREFIX.moments."""
+    from pysmax.moments import entropy, load
+
+    m = load(_bare(prefix) + ".moments")
+    s = m.state
+    typer.echo(f"mode {m.descriptor.mode}, {len(m.mean)} features, {m.count} vectors")
+    typer.echo(f"accepted {s.frames} of {s.tried} tried, {s.evaluations} evaluations, {s.seconds:.1f} s")
+    if len(m.variance):
+        typer.echo(f"S = {entropy(m):.6f} nats")
+
+
+@app.command()
+def inputs(output: Output = None) -> None:
+    """Print gen_entropy.in, or copy all LAMMPS inputs to a folder (-o)."""
+    from pysmax.files import read_text, write_atomically
+    from pysmax.paths import inputs_folder
+
+    source = Path(inputs_folder())
+    if output is None:
+        typer.echo(read_text(source / "gen_entropy.in"), nl=False)
+        return
+    files = sorted(p for p in source.rglob("*") if p.is_file())
+    targets = [output / p.relative_to(source) for p in files]
+    _refuse_existing(targets)
+    for file, target in zip(files, targets, strict=True):
+        _make_folder(target.parent)
+        write_atomically(target, file.read_bytes())
+        typer.echo(f"wrote {target}")
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="Moments file to write.")],
+    parts: Annotated[list[Path], typer.Argument(help="Moments files of disjoint datasets.")],
+) -> None:
+    """Merge moments files: OUT can start a run that fills what all of them lack."""
+    from pysmax.moments import entropy, load, save
+    from pysmax.moments import merge as merged
+
+    _refuse_existing([out])
+    m = merged([load(p) for p in parts])
+    save(out, m)
+    tail = f", S = {entropy(m):.6f} nats" if len(m.variance) else ""
+    typer.echo(f"wrote {out}: {m.count} vectors{tail}")
+
+
+def main() -> None:
+    """Console script: a user's mistake is one sentence and exit code 2."""
+    from pysmax.errors import SmaxError
+
+    try:
+        app()
+    except SmaxError as e:
+        print(f"pysmax: {e}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _bare(prefix: str) -> str:
+    for suffix in (".moments", ".extxyz", ".table.csv"):
+        prefix = prefix.removesuffix(suffix)
+    return prefix
+
+
+def _make_folder(folder: Path) -> None:
+    from pysmax.errors import SmaxError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise SmaxError(f"{folder}: cannot be made: {e.strerror}") from None
+
+
+def _refuse_existing(paths: list[Path]) -> None:
+    from pysmax.errors import SmaxError
+
+    for path in paths:
+        if path.exists():
+            raise SmaxError(f"{path}: exists already, expected a new file: nothing is written")

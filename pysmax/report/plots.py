@@ -1,0 +1,141 @@
+"""The panels: data in, a matplotlib figure out. Colours from Okabe and Ito, legible without colour vision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from pysmax.moments import Array
+from pysmax.report.periodic_table import place, symbol
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+SIZE = (6.0, 3.8)  # inch
+
+STYLE = {
+    "font.size": 10,
+    "axes.labelsize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "savefig.dpi": 200,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of every panel; nothing outside is changed."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def entropy_growth(entropies: Array, random_entropy: float | None) -> Figure:
+    """S [nats] against the number of accepted configurations."""
+    figure = Figure(figsize=SIZE)
+    axes = figure.subplots()
+    axes.plot(np.arange(1, len(entropies) + 1), entropies, color=BLUE, label="this run")
+    if random_entropy is not None:
+        axes.axhline(random_entropy, color=ORANGE, ls="--", label="random cells alone")
+        axes.legend(loc="lower right")
+    axes.set(xlabel="accepted configurations", ylabel="feature entropy S (nats)")
+    # The first few vectors span no volume yet: their S would hide all the rest.
+    shown = [float(np.quantile(entropies, 0.05)), float(entropies.max())]
+    if random_entropy is not None:
+        shown.append(random_entropy)
+    low, top = min(shown), max(shown)
+    margin = 0.05 * max(top - low, 1.0)
+    axes.set_ylim(low - margin, top + margin)
+    return figure
+
+
+def progress(accepted: Array, evaluations: Array, window: int = 50) -> Figure:
+    """Acceptance and evaluations of the candidates, as running means over ``window``."""
+    figure = Figure(figsize=SIZE)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    tried = np.arange(1, len(accepted) + 1)
+    upper.plot(tried, np.cumsum(accepted) / tried, color=GREY, ls=":", label="since the start")
+    upper.plot(tried, running_mean(accepted, window), color=BLUE, label=f"last {window}")
+    upper.set(ylabel="acceptance", ylim=(-0.03, 1.03))
+    upper.legend(loc="lower right", ncols=2)
+    lower.plot(tried, evaluations, ".", ms=2, color=GREY, alpha=0.4, rasterized=True)
+    lower.plot(tried, running_mean(evaluations, window), color=ORANGE)
+    lower.set(xlabel="candidates tried", ylabel="evaluations", ylim=(0, None))
+    figure.align_ylabels()
+    return figure
+
+
+def running_mean(values: Array, window: int) -> Array:
+    """Mean of each value and the up to ``window`` - 1 before it."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - window, 0)
+    mean: Array = (total[end] - total[start]) / (end - start)
+    return mean
+
+
+def composition(counts: Mapping[int, int]) -> Figure:
+    """Atoms of each element as a periodic table; colour on a logarithmic scale."""
+    figure = Figure(figsize=(8.2, 4.2))
+    axes = figure.subplots()
+    scale = LogNorm(1, max(max(counts.values()), 2))
+    colours = mpl.colormaps["cividis"]
+    for z in range(1, 97):
+        column, row = place(z)
+        n = counts.get(z, 0)
+        face = colours(scale(n)) if n else (1.0, 1.0, 1.0, 1.0)
+        dark = n > 0 and 0.3 * face[0] + 0.6 * face[1] + 0.1 * face[2] < 0.5
+        ink = "white" if dark else "black" if n else "#999999"
+        axes.add_patch(Rectangle((column, -row), 0.94, 0.94, fc=face, ec="#BBBBBB", lw=0.5))
+        axes.text(column + 0.47, -row + 0.58, symbol(z), ha="center", va="center", color=ink, fontsize=9)
+        if n:
+            axes.text(column + 0.47, -row + 0.22, f"{n}", ha="center", va="center", color=ink, fontsize=5.5)
+    axes.set(xlim=(0.9, 19.0), ylim=(-9.6, 0.1), aspect="equal")
+    axes.axis("off")
+    mappable = ScalarMappable(norm=scale, cmap=colours)
+    figure.colorbar(mappable, ax=axes, label="atoms", shrink=0.7, pad=0.01)
+    return figure
+
+
+def sizes(natoms: Sequence[int]) -> Figure:
+    """Histogram of atoms per configuration."""
+    figure = Figure(figsize=SIZE)
+    axes = figure.subplots()
+    step = max(1, int(np.ceil((max(natoms) - min(natoms) + 1) / 50)))
+    edges = np.arange(min(natoms), max(natoms) + 1 + step, step) - 0.5
+    axes.hist(natoms, bins=edges.tolist(), color=BLUE, ec="white", lw=0.4)
+    axes.axvline(float(np.mean(natoms)), color=ORANGE, ls="--", label=f"mean {np.mean(natoms):.1f}")
+    axes.set(xlabel="atoms in a configuration", ylabel="configurations")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure
+
+
+def components(run: Array, random: Array, fractions: Array) -> Figure:
+    """First two principal components: run [m, 2] over random cells [k, 2]; shares of the variance [2]."""
+    figure = Figure(figsize=(5.0, 4.6))
+    axes = figure.subplots()
+    sets = [(run, BLUE, "this run"), (random, ORANGE, "random cells")]
+    for points, colour, label in sorted(sets, key=lambda s: -len(s[0])):  # the smaller on top
+        if len(points):
+            axes.scatter(
+                points[:, 0], points[:, 1], s=5, c=colour, alpha=0.4, lw=0, rasterized=True, label=label
+            )
+    axes.set(
+        xlabel=f"principal component 1 ({fractions[0]:.0%})",
+        ylabel=f"principal component 2 ({fractions[1]:.0%})",
+    )
+    for handle in axes.legend(loc="best", markerscale=3).legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+    return figure
