@@ -53,7 +53,7 @@ bench: $(VENV)/.installed-test
 install: $(VENV)/.installed
 
 check:
-	@command -v $(PYTHON) >/dev/null || { echo "smax: '$(PYTHON)' not found: install Python 3.10 or newer, or say make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 0 2>/dev/null || { echo "smax: '$(PYTHON)' is not there or does not run: install Python 3.10 or newer, or say make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "smax: $$($(PYTHON) --version 2>&1) is too old: Python 3.10 or newer is needed (make PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "smax: this Python cannot make virtual environments: install its venv module (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@command -v "$${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "smax: no C++ compiler: install one that knows C++17 (Debian, Ubuntu: g++), or set CXX" >&2; exit 1; }

@@ -126,7 +126,8 @@ std::string smax::table_heading()
 
 Committee::Committee(Dataset d, RunFiles *f, const GeneratorOptions &o, int p, Print pr, Announce an) :
     head(std::move(d)), files(f), opt(o), partitions(p), print(std::move(pr)),
-    announce(std::move(an)), start_frames(head.state.frames)
+    announce(std::move(an)), start_frames(head.state.frames), born(now()),
+    seconds_before(head.state.seconds)
 {
   // the window makes the moments file larger: then write it for several decisions at once
   const int64_t width = int64_t(partitions) * opt.lag * int64_t(Moments::packed_size(head.nfeatures()));
@@ -217,6 +218,7 @@ void Committee::remember(const Decision &d)
 
 void Committee::checkpoint()
 {
+  head.state.seconds = seconds_before + now() - born;
   if (files) files->checkpoint(head);
   print(unprinted);
   unprinted.clear();

@@ -68,6 +68,7 @@ class Committee {
   bool done = false;
   double io = 0.0;
   int64_t start_frames;
+  double born, seconds_before;    // wall clock: when this run began, and all runs before it
   int since_checkpoint = 0, checkpoint_every = 1;
   std::string unprinted;    // rows whose frames no checkpoint counts yet
 

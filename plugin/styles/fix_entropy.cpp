@@ -137,7 +137,7 @@ void FixEntropy::parse(int narg, char **arg)
       {"eps", one([&](const Values &v) {
          a.eps = v.number(0, 1e-14, 1.0, "a number from 1e-14 to 1");
        })},
-      {"K", one([&](const Values &v) { K = v.positive(0); })},
+      {"strength", one([&](const Values &v) { K = v.positive(0); })},
       {"scale", one([&](const Values &v) {
          count_scale = v.choice(0, {"constant", "count"}) == 1;
        })},

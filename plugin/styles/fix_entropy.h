@@ -4,6 +4,8 @@
 
      E   = -K N' [S(D+x) - S(D)] + sum_{i<j} A [1 + cos(pi r / (r_i + r_j))]
 
+   (scale count; K is the keyword strength; scale constant leaves N' out)
+
    arXiv 2602.23489, Eqs. 3-5.
 ------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ KERNEL = ROOT / "plugin" / "kernel"
 IO = ROOT / "plugin" / "io"
 RECIPE_IO = [
     *(KERNEL / f"{stem}.cpp" for stem in ("candidate", "cell", "elements", "recipe", "recipe_text", "rng")),
-    *(IO / f"{stem}.cpp" for stem in ("extxyz", "extxyz_reader", "npy", "npz")),
+    *(IO / f"{stem}.cpp" for stem in ("extxyz", "extxyz_reader", "npy", "npz", "npz_access")),
     ROOT / "tests" / "kernel" / "test_recipe_io.cpp",
 ]
 

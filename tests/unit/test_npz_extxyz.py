@@ -140,6 +140,7 @@ def dressed_atoms() -> list[Atoms]:
     bulk.arrays["label"] = np.array([f"s{i}" for i in range(len(bulk))])
     bulk.arrays["r_eff"] = rng.uniform(0.5, 1.5, len(bulk))
     slab = ase.build.fcc111("Au", (2, 2, 3), vacuum=None)
+    slab.info.clear()  # of what ASE itself cannot write
     molecule = ase.build.molecule("CH3CH2OH")
     return [bulk, slab, molecule]
 
