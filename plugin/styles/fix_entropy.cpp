@@ -221,7 +221,10 @@ int FixEntropy::type_of_z(int z) const
 
 /* ---------------------------------------------------------------------- */
 
-int FixEntropy::setmask() { return PRE_REVERSE | MIN_PRE_REVERSE; }
+int FixEntropy::setmask()
+{
+  return POST_NEIGHBOR | MIN_POST_NEIGHBOR | PRE_REVERSE | MIN_PRE_REVERSE;
+}
 
 void FixEntropy::init()
 {
@@ -266,6 +269,8 @@ void FixEntropy::reserve_neighbours(double reach)
 
 void FixEntropy::init_list(int /*id*/, NeighList *ptr) { list = ptr; }
 
+void FixEntropy::setup_post_neighbor() { post_neighbor(); }
+void FixEntropy::min_post_neighbor() { post_neighbor(); }
 void FixEntropy::setup_pre_reverse(int, int vflag) { evaluate(vflag); }
 void FixEntropy::pre_reverse(int, int vflag) { evaluate(vflag); }
 void FixEntropy::min_pre_reverse(int, int vflag) { evaluate(vflag); }
@@ -297,40 +302,62 @@ void FixEntropy::evaluate(int vflag)
   if (poll) poll();
 }
 
-// Rows of ours follow the owned atoms; the full list holds each pair from both sides.
+// LAMMPS' list reaches as far as the largest radii do: most of its pairs are beyond their own cutoff.
+
+void FixEntropy::post_neighbor()
+{
+  double **x = atom->x;
+  const int nlocal = atom->nlocal;
+  const double skin = neighbor->skin;
+  near_first.assign(nlocal + 1, 0);
+  nearby.clear();
+  for (int i = 0; i < nlocal; i++) {
+    const int *jlist = list->firstneigh[i];
+    for (int jj = 0; jj < list->numneigh[i]; jj++) {
+      const int j = jlist[jj] & NEIGHMASK;
+      const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
+      const double rsum = radius[i] + radius[j], reach = rcutfac * rsum + skin;
+      if (dx * dx + dy * dy + dz * dz < reach * reach) nearby.push_back({j, rsum});
+    }
+    near_first[i + 1] = int(nearby.size());
+  }
+}
+
+// Rows of ours follow the owned atoms; the list is full: it holds each pair from both sides.
 
 double FixEntropy::gather_neighbours()
 {
   double **x = atom->x, **f = atom->f;
   const int nlocal = atom->nlocal;
-  const bool keep = term != Term::Core;
-  double ecore = 0.0;
+  const double rcutfac_sq = rcutfac * rcutfac;
+  double ecore = 0.0, ratio_sq = std::numeric_limits<double>::max();
+  rsq_min = ratio_sq;
   first.assign(nlocal + 1, 0);
-  for (auto *v : {&dx, &dy, &dz, &rcut}) v->clear();
-  partner.clear();
-  ratio_min = rsq_min = std::numeric_limits<double>::max();
+  for (auto *v : {&dx, &dy, &dz, &rcut}) v->resize(nearby.size());
+  partner.resize(nearby.size());
 
+  int n = 0;
   for (int i = 0; i < nlocal; i++) {
     array_atom[i][nfeat] = radius[i];
-    const int *jlist = list->firstneigh[i];
-    for (int jj = 0; jj < list->numneigh[i]; jj++) {
-      const int j = jlist[jj] & NEIGHMASK;
+    for (int p = near_first[i]; p < near_first[i + 1]; p++) {
+      const int j = nearby[p].j;
+      const double rsum = nearby[p].rsum, rsum_sq = rsum * rsum;
       const double d[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
       const double rsq = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-      const double rsum = radius[i] + radius[j];
-      const double rc = rcutfac * rsum;
       rsq_min = MIN(rsq_min, rsq);
-      if (rsq < ratio_min * ratio_min * rsum * rsum) ratio_min = sqrt(rsq) / rsum;
-      if (rsq < rsum * rsum) ecore += 0.5 * core_pair(d, rsq, rsum, f[i]);
-      if (!keep || rsq >= rc * rc || rsq <= TINY_RSQ) continue;
-      dx.push_back(d[0]);
-      dy.push_back(d[1]);
-      dz.push_back(d[2]);
-      rcut.push_back(rc);
-      partner.push_back(j);
+      if (rsq < ratio_sq * rsum_sq) ratio_sq = rsq / rsum_sq;
+      if (rsq < rsum_sq) ecore += 0.5 * core_pair(d, rsq, rsum, f[i]);
+      // written always, kept if inside: no branch to mispredict
+      dx[n] = d[0];
+      dy[n] = d[1];
+      dz[n] = d[2];
+      rcut[n] = rcutfac * rsum;
+      partner[n] = j;
+      n += (rsq < rcutfac_sq * rsum_sq) & (rsq > TINY_RSQ);
     }
-    first[i + 1] = int(partner.size());
+    first[i + 1] = n;
   }
+  ratio_min = sqrt(ratio_sq);
   return ecore;
 }
 
@@ -402,9 +429,7 @@ void FixEntropy::entropy_term()
     for (int i = 0; i < nlocal; i++) memcpy(&beta[size_t(i) * nfeat], g.data(), sizeof(double) * nfeat);
   }
   const Neighbours neigh = {nlocal, first.data(), dx.data(), dy.data(), dz.data(), rcut.data()};
-  gx.resize(dx.size());
-  gy.resize(dx.size());
-  gz.resize(dx.size());
+  for (auto *v : {&gx, &gy, &gz}) v->resize(dx.size());
   kernel->gradient(neigh, beta.data(), gx.data(), gy.data(), gz.data());
 }
 
@@ -422,7 +447,7 @@ void FixEntropy::apply_gradient()
       f[j][2] -= gz[p];
     }
   if (!vflag_global) return;
-  for (size_t p = 0; p < gx.size(); p++) {
+  for (int p = 0; p < first[atom->nlocal]; p++) {
     virial[0] -= dx[p] * gx[p];
     virial[1] -= dy[p] * gy[p];
     virial[2] -= dz[p] * gz[p];

@@ -32,6 +32,9 @@ class FixEntropy : public Fix {
   int setmask() override;
   void init() override;
   void init_list(int, class NeighList *) override;
+  void setup_post_neighbor() override;
+  void post_neighbor() override;
+  void min_post_neighbor() override;
   void setup_pre_reverse(int, int) override;
   void pre_reverse(int, int) override;
   void min_pre_reverse(int, int) override;
@@ -92,6 +95,15 @@ class FixEntropy : public Fix {
 
   double *radius;    // per-atom effective radius, owned and ghost
   int nmax_array;
+
+  // pairs of the neighbour list that can come inside their own cutoff before it is built again
+
+  struct Near {
+    int j;
+    double rsum;    // r_i + r_j
+  };
+  std::vector<int> near_first;
+  std::vector<Near> nearby;
 
   // neighbours inside the descriptor cutoff, one row per owned atom
 
