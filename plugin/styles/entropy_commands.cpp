@@ -9,6 +9,7 @@
 #include "comm.h"
 #include "error.h"
 #include "exceptions.h"
+#include "universe.h"
 
 #include <limits>
 
@@ -154,7 +155,7 @@ void EntropyDataset::command(int narg, char **arg)
     } else if (action == "read")
       read_moments(data, file);
     else if (action == "write") {
-      if (comm->me == 0) data.save(file);
+      if (universe->me == 0) data.save(file);
     } else if (action == "add")
       data.add(features_of_file(lmp, fix, file));
     else if (action == "reference")

@@ -41,12 +41,30 @@ def info(prefix: Prefix) -> None:
 
 
 @app.command()
-def inputs(output: Output = None) -> None:
-    """Print gen_entropy.in, or copy all LAMMPS inputs to a folder (-o)."""
+def inputs(
+    output: Output = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value: print an input with it, from the template.")
+    ] = None,
+) -> None:
+    """Print gen_entropy.in (with --set: made to measure), or copy all LAMMPS inputs to a folder (-o)."""
     from pysmax.files import read_text, write_atomically
     from pysmax.paths import inputs_folder
 
     source = Path(inputs_folder())
+    if settings:
+        from pysmax.generate import parse_settings, render
+
+        text = render(parse_settings(settings))
+        if output is None:
+            typer.echo(text, nl=False)
+            return
+        target = output / "gen_entropy.in"
+        _refuse_existing([target])
+        _make_folder(output)
+        write_atomically(target, text.encode())
+        typer.echo(f"wrote {target}")
+        return
     if output is None:
         typer.echo(read_text(source / "gen_entropy.in"), nl=False)
         return
