@@ -43,6 +43,8 @@ class Material:
 def material(setting: Setting, count: int = 8) -> Material:
     """Let the generator make its random cells; keep ``count`` of them."""
     folder = setting.folder / "cells"
+    for old in folder.glob("cells.*"):
+        old.unlink()
     lmp(GENERATE, folder, variables={"nconf": 1, "out": "cells", "seed": SEED})
     reference = folder / "reference.moments"
     moments.save(reference, moments.reference(moments.load(folder / "cells.moments")))

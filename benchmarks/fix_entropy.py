@@ -45,13 +45,13 @@ def speed(run: Finished) -> float:
     return sum(x.steps * x.atoms for x in loops) / sum(x.cpu_s for x in loops)
 
 
-def cells_by_fix(material: Material, reference: Path, steps: int, isa: str = "auto") -> str:
+def cells_by_fix(material: Material, reference: Path, steps: int, isa: str = "auto", entropy: str = "yes") -> str:
     """Input that evaluates every cell ``steps`` times with the fix."""
     text = ""
     for cell in material.cells:
         radii = " ".join(map(repr, cell.radius))
         text += START + f"read_data {cell.data}\n"
-        text += fix_line(isa=isa, elements=" ".join(cell.symbols), radii=radii) + "\n"
+        text += fix_line(isa=isa, entropy=entropy, elements=" ".join(cell.symbols), radii=radii) + "\n"
         text += "" if "entropy_dataset" in text else f"entropy_dataset entropy read {reference}\n"
         text += STEPS.format(steps=steps)
         text += 'print "kernel: $(f_entropy[9]) $(f_entropy[7])"\n'

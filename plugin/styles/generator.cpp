@@ -41,7 +41,7 @@ void print(LAMMPS *lmp, const std::string &text)
 Generator::Generator(LAMMPS *l, FixEntropy *f, const GeneratorOptions &o) :
     lmp(l), fix(f), opt(o), exchange(l), applied(0), stopped(false), started(platform::walltime())
 {
-  if (opt.lag == 0) opt.lag = exchange.partitions() > 1 ? 3 : 1;
+  if (opt.lag == 0) opt.lag = exchange.partitions() > 1 ? 8 : 1;
 }
 
 Generator::~Generator() { fix->poll = nullptr; }

@@ -161,7 +161,8 @@ def test_radii_of_a_variable(lmp: Lmp, tmp_path: Path, ranks: int, style: str) -
     (tmp_path / "radii.txt").write_text(f"{len(cell)}\n{rows}")
     variable = "atomfile radii.txt" if style == "atomfile" else "atom 0.4+0.07*id"
     want = cell.r if style == "atomfile" else 0.4 + 0.07 * np.arange(1, len(cell) + 1)
-    text = with_reference(tmp_path, "") + f"clear\n{HEAD}read_data typed.data\nmass * 1.0\n"
+    text = with_reference(tmp_path, "") + f"clear\n{HEAD}atom_modify map array\n"
+    text += "read_data typed.data\nmass * 1.0\n"
     text += f"fix e all entropy elements {' '.join(TYPES)} radii {numbers([1.0] * 3)}\n"
     text += f"variable r {variable}\nfix_modify e radius v_r\n"
     log = lmp(text + dump("d", "x y z f_e[*]") + f"run 0\n{PRINT_BOX}", ranks=ranks).log

@@ -1,0 +1,173 @@
+"""Seconds per accepted configuration, and where the time goes that the kernel does not take."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from cells import SEED, Material
+from fix_entropy import cells_by_fix
+from harness import GENERATE, Finished, Row, Setting, fix_line, lmp
+
+NCONF, REPEAT = 100, 3
+GOAL_SECONDS, GOAL_OUTSIDE = 0.4, 10.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run of the generator says of itself at its end."""
+
+    accepted: int
+    tried: int
+    seconds: float  # wall clock of entropy_generate
+    cpu_s: float  # of the whole process
+    atom_evaluations_per_s: float
+    shares: dict[str, float]  # % of the time: kernel, LAMMPS, exchange, I/O
+    entropy: float
+    evaluations: float  # mean of a candidate
+
+    @property
+    def seconds_per_accepted(self) -> float:
+        """Wall clock."""
+        return self.seconds / max(1, self.accepted)
+
+
+def generate(folder: Path, script: str | Path = GENERATE, **options: object) -> Summary:
+    """Run the generator into ``folder``; ranks, partition and variables as in lmp()."""
+    for old in folder.glob("smax.*"):
+        old.unlink()
+    return summary(lmp(script, folder, **options), folder)  # type: ignore[arg-type]
+
+
+def summary(run: Finished, folder: Path) -> Summary:
+    """Read the closing summary and the table."""
+    accepted, tried = _find(r"accepted (\d+) of (\d+) tried", run.text)
+    seconds, speed = _find(r"([\d.]+) s for \d+ accepted now: .*, (\d+) atom-evaluations/s", run.text)
+    shares = dict(re.findall(r"(kernel|LAMMPS|exchange|I/O) ([\d.]+) %", run.text))
+    (entropy,) = _find(r"S = (\S+) nats", run.text)
+    with (folder / "smax.table.csv").open() as table:
+        evaluations = mean(int(row["evaluations"]) for row in csv.DictReader(table))
+    return Summary(
+        int(accepted),
+        int(tried),
+        seconds,
+        run.cpu_s,
+        speed,
+        {k: float(v) for k, v in shares.items()},
+        entropy,
+        evaluations,
+    )
+
+
+def measure(setting: Setting, material: Material) -> list[Row]:
+    """The default run on one core, and its parts."""
+    folder = setting.folder / "generator"
+    variables = {"nconf": setting.times(NCONF), "seed": SEED}
+    runs = [generate(folder, variables=variables) for _ in range(REPEAT if setting.scale >= 1 else 1)]
+    seconds = median(r.seconds_per_accepted for r in runs)
+    outside = 100.0 - median(r.shares["kernel"] for r in runs)
+    first = runs[0]
+    split = ", ".join(f"{k} {median(r.shares[k] for r in runs):.1f}" for k in first.shares)
+    return [
+        Row(
+            f"seconds per accepted configuration, one core, nconf {first.accepted}",
+            f"< {GOAL_SECONDS}",
+            f"{seconds:.3f} ({first.accepted} of {first.tried} accepted)",
+            seconds < GOAL_SECONDS,
+        ),
+        Row("  processor seconds per accepted configuration", "", f"{_cpu(runs):.3f}"),
+        Row("  evaluations per candidate", "", f"{first.evaluations:.1f}"),
+        Row(
+            "  atom-evaluations/s over the whole run",
+            "",
+            f"{median(r.atom_evaluations_per_s for r in runs):.0f}",
+        ),
+        Row(
+            "share of the time outside the kernel",
+            f"< {GOAL_OUTSIDE:.0f} %",
+            f"{outside:.1f} % ({split} %)",
+            outside < GOAL_OUTSIDE,
+        ),
+        *_parts(setting, material),
+    ]
+
+
+def _cpu(runs: list[Summary]) -> float:
+    return median(r.cpu_s / max(1, r.accepted) for r in runs)
+
+
+def _find(pattern: str, text: str) -> tuple[float, ...]:
+    found = re.search(pattern, text)
+    if not found:
+        raise SystemExit(f"bench: found no '{pattern}' in the output of the generator:\n{text[-1000:]}")
+    return tuple(float(x) for x in found.groups())
+
+
+# ---------------------------------------------------------------------------
+# microseconds of one evaluation, one minimisation, one candidate
+# ---------------------------------------------------------------------------
+
+CANDIDATES = """units metal
+boundary p p p
+region cell prism 0 10 0 10 0 10 0 0 0
+create_box 96 cell
+mass * 1.0
+{fix}
+entropy_dataset entropy read {reference}
+fix_modify entropy entropy {term}
+min_style lbfgs
+min_modify dmax 0.1 norm max
+variable k loop {count}
+label next
+{work}
+next k
+jump SELF next
+"""
+
+
+def _parts(setting: Setting, material: Material) -> list[Row]:
+    steps = setting.times(200)
+    folder = setting.folder / "parts"
+    rows = []
+    for what, term in (("with the entropy", "yes"), ("core only", "no")):
+        text = cells_by_fix(material, material.reference, steps, entropy=term)
+        run = lmp(text, folder)
+        loops = run.loops()
+        count = sum(x.steps for x in loops)
+        wall = 1e6 * sum(x.wall_s for x in loops) / count
+        kernel = 1e6 * sum(k for k, _ in run.numbers("kernel")) / (count + len(loops))
+        atoms = sum(x.atoms for x in loops) / len(loops)
+        share = f", {100 * (1 - kernel / wall):.1f} % outside" if term == "yes" else ""
+        rows.append(
+            Row(
+                f"  evaluation {what}, {atoms:.1f} atoms, list kept: microseconds",
+                "",
+                f"{wall:.0f} (kernel {kernel:.0f}{share})",
+            )
+        )
+    place = "entropy_candidate entropy seed 1 index $k natoms 14:1"
+    each = {
+        "place a candidate of 14 atoms": ("no", place),
+        "  and minimize it by 0 steps, core only": ("no", f"{place}\nminimize 0.0 0.0 0 1"),
+        "  and minimize it by 0 steps, with the entropy": ("yes", f"{place}\nminimize 0.0 0.0 0 1"),
+        "  and 'run 0 post no', with the entropy": ("yes", f"{place}\nrun 0 post no"),
+    }
+    for what, (term, work) in each.items():
+        cost = _per_candidate(setting, material, term, work)
+        rows.append(Row(f"  {what}: microseconds", "", f"{1e6 * cost:.0f}"))
+    return rows
+
+
+def _per_candidate(setting: Setting, material: Material, term: str, work: str) -> float:
+    """Processor seconds of one round, from a long and a short loop."""
+    cpu = []
+    few, many = 10, 10 + setting.times(500)
+    for count in (few, many):
+        text = CANDIDATES.format(
+            fix=fix_line(), reference=material.reference, term=term, count=count, work=work
+        )
+        cpu.append(lmp("log none\n" + text, setting.folder / "parts").cpu_s)
+    return (cpu[1] - cpu[0]) / (many - few)
