@@ -9,8 +9,8 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase.neighborlist import neighbor_list
-
 from harness import GENERATE, Setting, lmp
+
 from pysmax import moments
 
 RCUTFAC = 3.0  # cutoff of a pair over r_i + r_j
@@ -68,6 +68,6 @@ def _write(frame: Any, path: Path) -> Cell:
     lines += ["", "Masses", "", *(f"{t} 1.0" for t in range(1, m + 1)), "", "Atoms # atomic", ""]
     lines += [f"{k} {k} {x!r} {y!r} {z!r}" for k, (x, y, z) in enumerate(frame.positions.tolist(), 1)]
     path.write_text("\n".join(lines) + "\n")
-    inside = neighbor_list("i", frame, RCUTFAC * radius)
+    inside = neighbor_list("i", frame, RCUTFAC * radius)  # type: ignore[no-untyped-call]
     mean = float(np.bincount(inside, minlength=m).mean())
     return Cell(path, frame.get_chemical_symbols(), radius.tolist(), mean)

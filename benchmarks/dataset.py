@@ -11,7 +11,8 @@ SMALL, LARGE, TOLERANCE = 10**3, 10**7, 0.03
 
 def measure(setting: Setting, material: Material) -> list[Row]:
     """Processor time per evaluation at N = 10^7 over that at N = 10^3."""
-    texts = [cells_by_fix(material, scaled(material.reference, n), setting.times(100)) for n in (SMALL, LARGE)]
+    files = [scaled(material.reference, n) for n in (SMALL, LARGE)]
+    texts = [cells_by_fix(material, file, setting.times(600)) for file in files]
     folder = setting.folder / "dataset"
     values = list(interleaved(setting.pairs, *(lambda t=t: speed(lmp(t, folder)) for t in texts)))
     gain = ratio(values)  # speeds: small over large is cost of large over small

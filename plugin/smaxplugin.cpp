@@ -24,7 +24,7 @@ template <class Style> void *make_style(void *lmp)
 }    // namespace
 
 extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *lmp, void *handle,
-                                                                          void *regfunc)
+                                                                         void *regfunc)
 {
   auto *instance = static_cast<LAMMPS *>(lmp);
   auto register_plugin = reinterpret_cast<lammpsplugin_regfunc>(regfunc);
@@ -41,11 +41,13 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *l
   plugin.creator.v2 = &fix_entropy;
   register_plugin(&plugin, lmp);
 
-  plugin.style = "min";
-  plugin.name = "lbfgs";
-  plugin.info = "limited-memory BFGS";
-  plugin.creator.v1 = &make_style<MinLBFGS>;
-  register_plugin(&plugin, lmp);
+  if (smax::declared_min_is_right()) {
+    plugin.style = "min";
+    plugin.name = "lbfgs";
+    plugin.info = "limited-memory BFGS";
+    plugin.creator.v1 = &make_style<MinLBFGS>;
+    register_plugin(&plugin, lmp);
+  }
 
   plugin.style = "command";
   const struct {

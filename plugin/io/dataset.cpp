@@ -12,7 +12,10 @@ namespace {
 constexpr const char *FORMAT = "smax-moments";
 constexpr int64_t VERSION = 1;
 
-std::vector<size_t> square(int n) { return {size_t(n), size_t(n)}; }
+std::vector<size_t> square(int n)
+{
+  return {size_t(n), size_t(n)};
+}
 
 void put_moments(Npz &z, const std::string &prefix, const Moments &m)
 {
@@ -97,7 +100,10 @@ std::deque<Decision> get_window(const Npz &z, int n, const std::string &path)
 
 }    // namespace
 
-const char *smax::mode_name(Mode mode) { return mode == Mode::Atom ? "atom" : "config"; }
+const char *smax::mode_name(Mode mode)
+{
+  return mode == Mode::Atom ? "atom" : "config";
+}
 
 /* ---------------------------------------------------------------------- */
 
@@ -109,7 +115,8 @@ void Dataset::set_reference(const Moments &random)
     if (!(v[i] > 0.0) || !std::isfinite(v[i]))
       throw std::runtime_error("variance of feature " + std::to_string(i + 1) + " over " +
                                std::to_string(random.count) + " reference vectors is " +
-                               std::to_string(v[i]) + ", expected a positive number: use more cells");
+                               std::to_string(v[i]) +
+                               ", expected a positive number: use more cells");
   }
   reference = random;
   variance = v;

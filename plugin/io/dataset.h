@@ -34,9 +34,9 @@ struct RunState {
   int64_t evaluations = 0;         // energy-and-force evaluations
   int64_t atom_evaluations = 0;    // the same times atoms
   int64_t file_bytes = 0, table_bytes = 0;
-  uint32_t file_crc = 0;      // CRC-32 of the first file_bytes bytes
+  uint32_t file_crc = 0;    // CRC-32 of the first file_bytes bytes
   int64_t partitions = 1, lag = 0;
-  double seconds = 0.0;       // wall time of all runs so far
+  double seconds = 0.0;    // wall time of all runs so far
 };
 
 // Decision on one candidate, as the partitions tell each other.
@@ -49,17 +49,18 @@ struct Dataset {
   Descriptor descriptor;
   Mode mode = Mode::Atom;
   double eps = 1e-6;
-  Moments moments;                  // D
-  Moments reference;                // of the random core-relaxed cells
-  std::vector<double> variance;     // diagonal of R; empty until there is a reference
+  Moments moments;                 // D
+  Moments reference;               // of the random core-relaxed cells
+  std::vector<double> variance;    // diagonal of R; empty until there is a reference
   RunState state;
-  Moments prior;                    // what D held before the first frame of this run
-  Moments trail;                    // D before the decisions of the window
-  std::deque<Decision> window;      // decisions that a lagging partition has not seen yet
+  Moments prior;                  // what D held before the first frame of this run
+  Moments trail;                  // D before the decisions of the window
+  std::deque<Decision> window;    // decisions that a lagging partition has not seen yet
 
   int nfeatures() const { return Bispectrum::count(descriptor.snap.twojmax); }
   bool has_reference() const { return !variance.empty(); }
-  // Sets variance from the moments of random cells. Throws std::runtime_error if one is not positive.
+  // Sets variance from the moments of random cells. Throws std::runtime_error if one is not
+  // positive.
   void set_reference(const Moments &random);
   // Objective of D as it is now; factored again only after a change.
   EntropyObjective &objective();

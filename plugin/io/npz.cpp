@@ -202,8 +202,7 @@ bool write_whole(const std::string &path, const std::string &bytes)
 {
   FILE *fp = fopen(path.c_str(), "wb");
   if (!fp) return false;
-  const bool written = fwrite(bytes.data(), 1, bytes.size(), fp) == bytes.size() &&
-                       fflush(fp) == 0;
+  const bool written = fwrite(bytes.data(), 1, bytes.size(), fp) == bytes.size() && fflush(fp) == 0;
   const int reason = errno;
   const bool closed = fclose(fp) == 0;
   if (!written) errno = reason;

@@ -14,7 +14,8 @@ using namespace smax;
 
 namespace {
 
-const std::string HEADER = "index,atoms,elements,volume_per_atom,S,dS,evaluations,seconds,verdict\n";
+const std::string HEADER =
+    "index,atoms,elements,volume_per_atom,S,dS,evaluations,seconds,verdict\n";
 
 [[noreturn]] void fail(const std::string &path, const std::string &doing)
 {
@@ -88,8 +89,9 @@ bool RunFiles::open(bool restart) const
   if (moments && restart) return true;
   if (moments || size_of(frames_path()) > 0)
     throw std::runtime_error((moments ? moments_path() : frames_path()) + " exists" +
-                             (restart ? " without " + moments_path() + ", expected both"
-                                      : ": restart yes goes on with it, another out starts beside it"));
+                             (restart
+                                  ? " without " + moments_path() + ", expected both"
+                                  : ": restart yes goes on with it, another out starts beside it"));
   return false;
 }
 
@@ -111,9 +113,10 @@ void RunFiles::resume(const RunState &state)
   cut(frames, frames_path(), frame_bytes);
   crc = checksum(frames, frames_path(), frame_bytes);
   if (crc != state.file_crc)
-    throw std::runtime_error(frames_path() + ": its first " + std::to_string(frame_bytes) +
-                             " bytes are not those that " + moments_path() +
-                             " counts (checksum differs): the files are of different runs or edited");
+    throw std::runtime_error(
+        frames_path() + ": its first " + std::to_string(frame_bytes) +
+        " bytes are not those that " + moments_path() +
+        " counts (checksum differs): the files are of different runs or edited");
   cut(table, table_path(), table_bytes);
 }
 

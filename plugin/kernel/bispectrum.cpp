@@ -24,10 +24,8 @@ struct Level {
   const char *name;
 };
 
-constexpr Level LEVELS[] = {{Isa::Auto, "auto"},
-                            {Isa::Plain, "plain"},
-                            {Isa::Avx2, "avx2"},
-                            {Isa::Avx512, "avx512"}};
+constexpr Level LEVELS[] = {
+    {Isa::Auto, "auto"}, {Isa::Plain, "plain"}, {Isa::Avx2, "avx2"}, {Isa::Avx512, "avx512"}};
 
 // The kernel of a level, or null if this build or this processor lacks it.
 const Kernel *find_kernel(Isa isa)
@@ -251,7 +249,7 @@ void Bispectrum::gradient(const Neighbours &neigh, const double *beta, double *g
 double Bispectrum::memory_usage() const
 {
   return sizeof(Impl) + impl->table.bytes() + impl->geom.bytes() + impl->z.bytes() +
-      impl->scratch.bytes();
+         impl->scratch.bytes();
 }
 
 }    // namespace smax

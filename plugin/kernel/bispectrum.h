@@ -11,11 +11,11 @@
 namespace smax {
 
 struct BispectrumParams {
-  int twojmax = 8;            // 2..14
-  double rfac0 = 0.99363;     // (0, 1]
-  double rmin0 = 0.0;         // Angstrom, >= 0 and below every cutoff
-  bool bzeroflag = true;      // subtract the isolated atom
-  bool switchflag = true;     // smooth cutoff function
+  int twojmax = 8;           // 2..14
+  double rfac0 = 0.99363;    // (0, 1]
+  double rmin0 = 0.0;        // Angstrom, >= 0 and below every cutoff
+  bool bzeroflag = true;     // subtract the isolated atom
+  bool switchflag = true;    // smooth cutoff function
 };
 
 enum class Isa { Auto, Plain, Avx2, Avx512 };
@@ -32,8 +32,8 @@ Isa isa_best();
 // The caller owns every array.
 struct Neighbours {
   int natoms = 0;
-  const int *first = nullptr;     // [natoms + 1]
-  const double *dx = nullptr;     // [first[natoms]] each
+  const int *first = nullptr;    // [natoms + 1]
+  const double *dx = nullptr;    // [first[natoms]] each
   const double *dy = nullptr;
   const double *dz = nullptr;
   const double *rcut = nullptr;

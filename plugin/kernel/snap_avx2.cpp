@@ -4,8 +4,8 @@
 
 #if defined(__AVX2__) && defined(__FMA__)
 
-#define SNAP_ISA avx2
-#define SNAP_WIDTH 4
+#define SNAP_ISA     avx2
+#define SNAP_WIDTH   4
 #define SNAP_MAX_OUT 5
 #include "snap_impl.h"
 

@@ -4,8 +4,8 @@
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
-#define SNAP_ISA avx512
-#define SNAP_WIDTH 8
+#define SNAP_ISA     avx512
+#define SNAP_WIDTH   8
 #define SNAP_MAX_OUT 8
 #include "snap_impl.h"
 

@@ -40,8 +40,8 @@ template <int N> struct Products {
 };
 
 template <int N>
-static void run_groups(const Tables &t, const uint16_t *&pair, const double *&coef,
-                       const double *u, double *z)
+static void run_groups(const Tables &t, const uint16_t *&pair, const double *&coef, const double *u,
+                       double *z)
 {
   const Group *end = t.group + t.group_start[N + 1];
   Products<N> p;
@@ -80,8 +80,7 @@ SNAP_INLINE void contract_block(const Tables &t, const Block &b, int first, cons
     const double *ze = z + 2 * W * (size_t(b.z) + e * b.ntriple + first);
     const double w = t.weight[b.element + e];
     const vd ur = w * load(ue), ui = w * load(ue + W);
-    for (int n = 0; n < NT; n++)
-      s[n] += ur * load(ze + 2 * W * n) + ui * load(ze + 2 * W * n + W);
+    for (int n = 0; n < NT; n++) s[n] += ur * load(ze + 2 * W * n) + ui * load(ze + 2 * W * n + W);
   }
   for (int n = 0; n < NT; n++) store(out + n * W, s[n]);
 }

@@ -25,7 +25,7 @@ double amplitude(int j, int l, int mb, int ma)
 {
   const int mu = ma - mb, m = std::abs(mu);
   const double chi = std::pow(2.0, l) * factorial(l) *
-      std::sqrt((j + 1.0) * factorial(j - l) / factorial(j + l + 1));
+                     std::sqrt((j + 1.0) * factorial(j - l) / factorial(j + l + 1));
   const double lead_radial =
       std::pow(2.0, j - l) * factorial(j) / (factorial(l) * factorial(j - l));
   const double racah = std::sqrt(factorial(l - m) / factorial(l + m));
@@ -33,7 +33,7 @@ double amplitude(int j, int l, int mb, int ma)
       factorial(2 * l) / (std::pow(2.0, l) * factorial(l) * factorial(l - m));
   const double sign = mu > 0 && mu % 2 ? -1.0 : 1.0;
   return sign * (2.0 * l + 1.0) / (j + 1.0) * chi * lead_radial * racah * lead_angular *
-      clebsch_gordan(j, mb, 2 * l, mu + l, j);
+         clebsch_gordan(j, mb, 2 * l, mu + l, j);
 }
 
 // First moment of (j, l, m): l, then rows m = 0, C_1, S_1, ..., then j.
@@ -98,8 +98,7 @@ void TableStore::build_expansion()
       for (int ma = 0; ma <= j; ma++)
         if (is_unique(j, mb, ma)) expand_element(J, j, mb, ma, element++, entry);
   }
-  for (const Entry &e : entry)
-    transposed.push_back({e.col, e.row, e.value * weight[e.row / 2]});
+  for (const Entry &e : entry) transposed.push_back({e.col, e.row, e.value * weight[e.row / 2]});
   view.expand = compress(entry, 2 * view.nelement, expand_index, expand_value);
   view.gather = compress(transposed, view.nbasis, gather_index, gather_value);
 }

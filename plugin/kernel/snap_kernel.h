@@ -15,16 +15,16 @@
 namespace smax {
 namespace snap {
 
-constexpr int MAX_J = 14;                                // largest twojmax
+constexpr int MAX_J = 14;                                 // largest twojmax
 constexpr int MAX_TRI = (MAX_J + 1) * (MAX_J + 2) / 2;    // (l, j) pairs with l <= j
 constexpr int MAX_LM = (MAX_J + 1) * (MAX_J + 1);         // (l, m) pairs
-constexpr int MAX_OUT = 8;                               // outputs that share one product
-constexpr int NGEOM = 9;                                 // vectors of a geometry record
+constexpr int MAX_OUT = 8;                                // outputs that share one product
+constexpr int NGEOM = 9;                                  // vectors of a geometry record
 
 // Sparse matrix by rows.
 struct Sparse {
   int nrow;
-  const int *start;       // [nrow + 1]
+  const int *start;    // [nrow + 1]
   const int *col;
   const double *value;
 };
@@ -37,30 +37,30 @@ struct Group {
 
 // Z of one j: [nelement][ntriple], the triples with a component of their own (nbs) first.
 struct Block {
-  int element;               // first element of U
-  int nelement;              // unique elements: (j + 1)^2 / 2, rounded up
+  int element;     // first element of U
+  int nelement;    // unique elements: (j + 1)^2 / 2, rounded up
   int ntriple, nbs;
-  int triple;                // first triple in the order of `beta`
-  int z;                     // first complex number of Z
+  int triple;    // first triple in the order of `beta`
+  int z;         // first complex number of Z
 };
 
 struct Tables {
   int twojmax;
-  int nelement;              // unique complex U
-  int nbasis;                // real hyperspherical moments, sum (j + 1)^2
-  int nz;                    // complex Z
+  int nelement;    // unique complex U
+  int nbasis;      // real hyperspherical moments, sum (j + 1)^2
+  int nz;          // complex Z
   int ntriple;
-  const double *kradial;     // [l <= j] recursion in j at fixed l
-  const double *kangular;    // [m <= l] recursion in l at fixed m
-  Sparse expand;             // moments -> U (rows: re, im of each element)
-  Sparse gather;             // dE/dU -> dE/dmoments
-  const double *weight;      // [nelement] weight of an element in B
-  const uint8_t *diagonal;   // [nelement] 1 where the atom itself adds 1
-  const Block *block;        // [twojmax + 1]
-  const Group *group;        // sorted by nout
+  const double *kradial;           // [l <= j] recursion in j at fixed l
+  const double *kangular;          // [m <= l] recursion in l at fixed m
+  Sparse expand;                   // moments -> U (rows: re, im of each element)
+  Sparse gather;                   // dE/dU -> dE/dmoments
+  const double *weight;            // [nelement] weight of an element in B
+  const uint8_t *diagonal;         // [nelement] 1 where the atom itself adds 1
+  const Block *block;              // [twojmax + 1]
+  const Group *group;              // sorted by nout
   int group_start[MAX_OUT + 2];    // groups of nout outputs: group_start[nout]..[nout + 1]
-  const uint16_t *pair;      // two offsets into U (doubles) a product
-  const double *coef;        // nout numbers a product
+  const uint16_t *pair;            // two offsets into U (doubles) a product
+  const double *coef;              // nout numbers a product
 };
 
 struct Shape {

@@ -122,8 +122,7 @@ SNAP_INLINE void basis(const Tables &t, const vd *g, vd *radial, vd *ylm)
 }
 
 // acc[row][n] += sum over NB records of radial[n] ylm[row]
-template <int N, int NB>
-static void accumulate(int nrow, const vd *radial, const vd *ylm, vd *acc)
+template <int N, int NB> static void accumulate(int nrow, const vd *radial, const vd *ylm, vd *acc)
 {
   for (int row = 0; row < nrow; row++, acc += N) {
     vd y[NB];
@@ -152,8 +151,7 @@ template <int NB> static void add_records(const Tables &t, const vd *g, vd *acc)
 {
   const int J = t.twojmax;
   vd radial[NB * MAX_TRI], ylm[NB * MAX_LM];
-  for (int b = 0; b < NB; b++)
-    basis(t, g + b * NGEOM, radial + b * MAX_TRI, ylm + b * MAX_LM);
+  for (int b = 0; b < NB; b++) basis(t, g + b * NGEOM, radial + b * MAX_TRI, ylm + b * MAX_LM);
   for (int l = 0; l <= J; l++) {
 #define SNAP_CALL(N) accumulate<N, NB>(2 * l + 1, radial + tri(J, l), ylm + l * l, acc)
     SNAP_BY_COUNT(J - l + 1, SNAP_CALL)
@@ -162,8 +160,7 @@ template <int NB> static void add_records(const Tables &t, const vd *g, vd *acc)
   }
 }
 
-static void density(const Tables &t, int nrecord, const double *geom, double *work,
-                    double *moments)
+static void density(const Tables &t, int nrecord, const double *geom, double *work, double *moments)
 {
   constexpr int NB = W == 8 ? 4 : 2;    // more records at once need the larger register file
   const vd *g = (const vd *) geom;

@@ -71,13 +71,12 @@ double clebsch_gordan(int j1, int m1, int j2, int m2, int j)
   const int p = (j - j2 + 2 * m1 - j1) / 2, q = (j - j1 - 2 * m2 + j2) / 2;
   long double sum = 0.0L;
   for (int z = std::max({0, -p, -q}); z <= std::min({k, j1 - m1, m2}); z++)
-    sum += (z % 2 ? -1.0L : 1.0L) /
-        (factorial(z) * factorial(k - z) * factorial(j1 - m1 - z) * factorial(m2 - z) *
-         factorial(p + z) * factorial(q + z));
+    sum += (z % 2 ? -1.0L : 1.0L) / (factorial(z) * factorial(k - z) * factorial(j1 - m1 - z) *
+                                     factorial(m2 - z) * factorial(p + z) * factorial(q + z));
   const long double triangle = factorial(k) * factorial((j1 - j2 + j) / 2) *
-      factorial((j2 - j1 + j) / 2) / factorial((j1 + j2 + j) / 2 + 1);
-  const long double norm = factorial(m1) * factorial(j1 - m1) * factorial(m2) *
-      factorial(j2 - m2) * factorial(m) * factorial(j - m) * (j + 1);
+                               factorial((j2 - j1 + j) / 2) / factorial((j1 + j2 + j) / 2 + 1);
+  const long double norm = factorial(m1) * factorial(j1 - m1) * factorial(m2) * factorial(j2 - m2) *
+                           factorial(m) * factorial(j - m) * (j + 1);
   return double(sum * std::sqrt(triangle * norm));
 }
 
@@ -147,12 +146,11 @@ void TableStore::build_elements()
 
 double TableStore::bytes() const
 {
-  return sizeof(double) *
-      (kradial.size() + kangular.size() + weight.size() + coef.size() + expand_value.size() +
-       gather_value.size()) +
-      sizeof(int) * (expand_index.size() + gather_index.size()) + sizeof(uint16_t) * pair.size() +
-      sizeof(Group) * group.size() + sizeof(Triple) * triple.size() + diagonal.size() +
-      sizeof(Block) * block.size();
+  return sizeof(double) * (kradial.size() + kangular.size() + weight.size() + coef.size() +
+                           expand_value.size() + gather_value.size()) +
+         sizeof(int) * (expand_index.size() + gather_index.size()) +
+         sizeof(uint16_t) * pair.size() + sizeof(Group) * group.size() +
+         sizeof(Triple) * triple.size() + diagonal.size() + sizeof(Block) * block.size();
 }
 
 }    // namespace snap

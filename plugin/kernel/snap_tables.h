@@ -34,8 +34,8 @@ class TableStore {
   TableStore(const TableStore &) = delete;
   TableStore &operator=(const TableStore &) = delete;
 
-  Tables view;                    // points into the vectors below
-  std::vector<Triple> triple;     // in the order of the blocks
+  Tables view;                   // points into the vectors below
+  std::vector<Triple> triple;    // in the order of the blocks
   double bytes() const;
 
  private:
@@ -51,7 +51,7 @@ class TableStore {
   std::vector<Block> block;
   std::vector<Group> group;
   std::vector<uint16_t> pair;
-  std::vector<int> expand_index, gather_index;       // start, then col
+  std::vector<int> expand_index, gather_index;    // start, then col
   std::vector<double> expand_value, gather_value;
 };
 

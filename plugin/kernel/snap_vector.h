@@ -69,19 +69,19 @@ SNAP_INLINE vd lane_sums(const vd *x)
   vd a[2];
   for (int i = 0; i < 2; i++)
     a[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 4, 2, 6) +
-        __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 5, 3, 7);
+           __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 5, 3, 7);
   return __builtin_shufflevector(a[0], a[1], 0, 1, 4, 5) +
-      __builtin_shufflevector(a[0], a[1], 2, 3, 6, 7);
+         __builtin_shufflevector(a[0], a[1], 2, 3, 6, 7);
 #else
   vd a[4], b[2];
   for (int i = 0; i < 4; i++)
     a[i] = __builtin_shufflevector(x[2 * i], x[2 * i + 1], 0, 8, 2, 10, 4, 12, 6, 14) +
-        __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+           __builtin_shufflevector(x[2 * i], x[2 * i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
   for (int i = 0; i < 2; i++)
     b[i] = __builtin_shufflevector(a[2 * i], a[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
-        __builtin_shufflevector(a[2 * i], a[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+           __builtin_shufflevector(a[2 * i], a[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
   return __builtin_shufflevector(b[0], b[1], 0, 1, 2, 3, 8, 9, 10, 11) +
-      __builtin_shufflevector(b[0], b[1], 4, 5, 6, 7, 12, 13, 14, 15);
+         __builtin_shufflevector(b[0], b[1], 4, 5, 6, 7, 12, 13, 14, 15);
 #endif
 }
 

@@ -20,8 +20,7 @@ void Values::fail(const std::string &found, const std::string &expected) const
 
 void Values::count(size_t n) const
 {
-  if (values.size() != n)
-    fail(std::to_string(values.size()) + " values", std::to_string(n));
+  if (values.size() != n) fail(std::to_string(values.size()) + " values", std::to_string(n));
 }
 
 double Values::number(size_t i, double lo, double hi, const char *expected) const
@@ -49,7 +48,10 @@ long Values::integer(size_t i, long lo, long hi) const
   return v;
 }
 
-bool Values::yes_no(size_t i) const { return choice(i, {"no", "yes"}) == 1; }
+bool Values::yes_no(size_t i) const
+{
+  return choice(i, {"no", "yes"}) == 1;
+}
 
 int Values::choice(size_t i, const std::vector<std::string> &choices) const
 {

@@ -57,8 +57,7 @@ void set_box(LAMMPS *lmp, const smax::Candidate &c)
 FixEntropy *smax::entropy_fix(LAMMPS *lmp, const char *command, const char *id)
 {
   auto *fix = dynamic_cast<FixEntropy *>(lmp->modify->get_fix_by_id(id));
-  if (!fix)
-    lmp->error->all(FLERR, "{}: found '{}', expected the ID of a fix entropy", command, id);
+  if (!fix) lmp->error->all(FLERR, "{}: found '{}', expected the ID of a fix entropy", command, id);
   return fix;
 }
 
@@ -82,7 +81,8 @@ void smax::place_candidate(LAMMPS *lmp, FixEntropy *fix, const Candidate &c)
 {
   Atom *atom = lmp->atom;
   if (!lmp->domain->box_exist || !lmp->domain->triclinic)
-    lmp->error->all(FLERR, "candidates need a triclinic box: use region prism and create_box first");
+    lmp->error->all(FLERR,
+                    "candidates need a triclinic box: use region prism and create_box first");
   if (lmp->domain->nonperiodic) lmp->error->all(FLERR, "candidates need boundary p p p");
 
   atom->nlocal = atom->nghost = 0;
@@ -99,9 +99,9 @@ void smax::place_candidate(LAMMPS *lmp, FixEntropy *fix, const Candidate &c)
     if (type[i] == 0)
       lmp->error->all(FLERR, "element {} has no atom type in fix entropy", element_symbol(c.z[i]));
   }
-  const int made = lammps_create_atoms(lmp, n, id.data(), type.data(), c.x.data(), nullptr, nullptr, 0);
-  if (made != n)
-    lmp->error->all(FLERR, "of {} atoms of a candidate {} could be created", n, made);
+  const int made =
+      lammps_create_atoms(lmp, n, id.data(), type.data(), c.x.data(), nullptr, nullptr, 0);
+  if (made != n) lmp->error->all(FLERR, "of {} atoms of a candidate {} could be created", n, made);
   double *radius = fix->radii();
   for (int i = 0; i < atom->nlocal; i++) radius[i] = c.radius[atom->tag[i] - 1];
 }
@@ -115,8 +115,8 @@ smax::Candidate smax::collect_candidate(LAMMPS *lmp, FixEntropy *fix)
   for (int i = 0; i < atom->nlocal; i++) {
     double x[3] = {atom->x[i][0], atom->x[i][1], atom->x[i][2]};
     domain->remap(x);
-    mine.insert(mine.end(), {double(atom->tag[i]), double(atom->type[i]), fix->radii()[i], x[0],
-                             x[1], x[2]});
+    mine.insert(mine.end(),
+                {double(atom->tag[i]), double(atom->type[i]), fix->radii()[i], x[0], x[1], x[2]});
   }
   const int nprocs = lmp->comm->nprocs, me = lmp->comm->me;
   int size = int(mine.size());

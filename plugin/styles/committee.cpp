@@ -36,8 +36,9 @@ std::string table_row(const Result &r, double S, double dS, const std::string &v
 {
   const size_t n = r.atoms.z.size();
   return std::to_string(r.index) + "," + std::to_string(n) + "," + elements_of(r.atoms) + "," +
-      shortest(r.atoms.volume() / double(n)) + "," + shortest(S) + "," + shortest(dS) + "," +
-      std::to_string(r.evaluations) + "," + print_to_string("%.4f", r.seconds) + "," + verdict + "\n";
+         shortest(r.atoms.volume() / double(n)) + "," + shortest(S) + "," + shortest(dS) + "," +
+         std::to_string(r.evaluations) + "," + print_to_string("%.4f", r.seconds) + "," + verdict +
+         "\n";
 }
 
 }    // namespace
@@ -47,8 +48,13 @@ std::string table_row(const Result &r, double S, double dS, const std::string &v
 Message Result::pack() const
 {
   const size_t n = atoms.z.size();
-  Message m = {double(index), double(evaluations), seconds, ratio, distance, double(n),
-               double(moments.n), atoms.lx, atoms.ly, atoms.lz, atoms.xy, atoms.xz, atoms.yz};
+  Message m = {double(index),     double(evaluations),
+               seconds,           ratio,
+               distance,          double(n),
+               double(moments.n), atoms.lx,
+               atoms.ly,          atoms.lz,
+               atoms.xy,          atoms.xz,
+               atoms.yz};
   m.insert(m.end(), atoms.z.begin(), atoms.z.end());
   m.insert(m.end(), atoms.radius.begin(), atoms.radius.end());
   m.insert(m.end(), atoms.x.begin(), atoms.x.end());
@@ -92,12 +98,15 @@ std::string smax::forbidden(const Result &r, const Acceptance &accept)
   return "";
 }
 
-std::vector<std::pair<std::string, std::string>>
-smax::frame_info(const Result &r, uint64_t seed, double S, double dS, Mode mode)
+std::vector<std::pair<std::string, std::string>> smax::frame_info(const Result &r, uint64_t seed,
+                                                                  double S, double dS, Mode mode)
 {
-  return {{"index", std::to_string(r.index)}, {"seed", std::to_string(seed)},
-          {"dS", shortest(dS)},               {"S", shortest(S)},
-          {"n_eval", std::to_string(r.evaluations)}, {"d_min", shortest(r.ratio)},
+  return {{"index", std::to_string(r.index)},
+          {"seed", std::to_string(seed)},
+          {"dS", shortest(dS)},
+          {"S", shortest(S)},
+          {"n_eval", std::to_string(r.evaluations)},
+          {"d_min", shortest(r.ratio)},
           {"mode", mode_name(mode)}};
 }
 
@@ -113,24 +122,32 @@ Decision smax::unpack_decision(const Message &m)
   return {int64_t(m[1]), {m.begin() + 2, m.end()}};
 }
 
-Message smax::stop_message() { return {1.0, -1.0}; }
-bool smax::is_stop(const Message &m) { return m[0] != 0.0; }
+Message smax::stop_message()
+{
+  return {1.0, -1.0};
+}
+bool smax::is_stop(const Message &m)
+{
+  return m[0] != 0.0;
+}
 
 std::string smax::table_heading()
 {
-  return print_to_string("%9s %6s %5s %9s %11s %10s %6s %8s  %s\n", "index", "atoms", "elem", "vol/atom",
-                         "S", "dS", "evals", "seconds", "verdict");
+  return print_to_string("%9s %6s %5s %9s %11s %10s %6s %8s  %s\n", "index", "atoms", "elem",
+                         "vol/atom", "S", "dS", "evals", "seconds", "verdict");
 }
 
 /* ---------------------------------------------------------------------- */
 
-Committee::Committee(Dataset d, RunFiles *f, const GeneratorOptions &o, int p, Print pr, Announce an) :
+Committee::Committee(Dataset d, RunFiles *f, const GeneratorOptions &o, int p, Print pr,
+                     Announce an) :
     head(std::move(d)), files(f), opt(o), partitions(p), print(std::move(pr)),
     announce(std::move(an)), start_frames(head.state.frames), born(now()),
     seconds_before(head.state.seconds)
 {
   // the window makes the moments file larger: then write it for several decisions at once
-  const int64_t width = int64_t(partitions) * opt.lag * int64_t(Moments::packed_size(head.nfeatures()));
+  const int64_t width =
+      int64_t(partitions) * opt.lag * int64_t(Moments::packed_size(head.nfeatures()));
   checkpoint_every = opt.reproducible ? int(1 + width / 50000) : 1;
   done = head.state.frames >= opt.nconf;
   if (done) announce(stop_message());
@@ -187,7 +204,8 @@ void Committee::decide(const Result &r)
   const double start = now();
   const std::string why = accepted ? "accepted" : "rejected: " + verdict;
   if (files) {
-    if (accepted) files->append_frame(format_extxyz(r.atoms, frame_info(r, s.seed, S, dS, head.mode)));
+    if (accepted)
+      files->append_frame(format_extxyz(r.atoms, frame_info(r, s.seed, S, dS, head.mode)));
     files->append_row(table_row(r, S, dS, why));
   }
   unprinted += row(r, S, dS, why);

@@ -46,8 +46,8 @@ class Committee {
   using Announce = std::function<void(const Message &)>;
 
   // head: the dataset as decided; files: created or resumed, or null: nothing is written.
-  Committee(Dataset head, RunFiles *files, const GeneratorOptions &options, int partitions, Print print,
-            Announce announce);
+  Committee(Dataset head, RunFiles *files, const GeneratorOptions &options, int partitions,
+            Print print, Announce announce);
   void take(const Result &r);    // decides as soon as the order allows
   bool finished() const { return done; }
   Dataset &dataset() { return head; }

@@ -18,9 +18,10 @@ void smax::read_moments(Dataset &data, const std::string &path)
   const std::string differs = data.incompatible(other);
   if (!differs.empty()) throw std::runtime_error(path + ": " + differs);
   if (other.prior.count > other.reference.count && data.moments.count > 0)
-    throw std::runtime_error(path + ": that run began with " + std::to_string(other.prior.count) +
-                             " vectors of another dataset, which a merge could count twice: add its "
-                             "extxyz instead");
+    throw std::runtime_error(
+        path + ": that run began with " + std::to_string(other.prior.count) +
+        " vectors of another dataset, which a merge could count twice: add its "
+        "extxyz instead");
   if (!data.has_reference() && other.has_reference()) data.set_reference(other.reference);
   data.add(other.moments);
 }
@@ -30,7 +31,8 @@ namespace {
 Moments features_of_frame(LAMMPS *lmp, FixEntropy *fix, const ExtxyzFrame &frame,
                           const std::vector<double> &covalent)
 {
-  place_candidate(lmp, fix, to_candidate(frame, covalent.data(), 2.0 * fix->dataset().descriptor.rcutfac));
+  place_candidate(lmp, fix,
+                  to_candidate(frame, covalent.data(), 2.0 * fix->dataset().descriptor.rcutfac));
   evaluate_features(lmp, fix);
   return collect_moments(lmp, fix);
 }
@@ -79,7 +81,6 @@ Moments smax::features_of_file(LAMMPS *lmp, FixEntropy *fix, const std::string &
   }
   MPI_Comm_free(&roots);
   fix->set_term(fix->entropy_wanted() ? FixEntropy::Term::Full : FixEntropy::Term::Core);
-  if (total.count == 0)
-    throw std::runtime_error(path + ": found no frames, expected at least one");
+  if (total.count == 0) throw std::runtime_error(path + ": found no frames, expected at least one");
   return total;
 }

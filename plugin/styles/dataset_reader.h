@@ -20,7 +20,8 @@ void read_moments(Dataset &data, const std::string &path);
 
 // Moments of every frame of an extended XYZ file, frames shared out over the partitions; collective
 // over the universe. Radii: column r_eff, or the default radius of the element's type.
-Moments features_of_file(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix, const std::string &path);
+Moments features_of_file(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix,
+                         const std::string &path);
 
 }    // namespace smax
 

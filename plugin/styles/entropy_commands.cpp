@@ -36,8 +36,7 @@ void EntropyGenerate::command(int narg, char **arg)
   } catch (std::exception &e) {
     error->all(FLERR, e.what());
   }
-  if (comm->me == 0)
-    utils::logmesg(lmp, "entropy_generate: recipe\n{}", options.recipe.describe());
+  if (comm->me == 0) utils::logmesg(lmp, "entropy_generate: recipe\n{}", options.recipe.describe());
   Generator(lmp, fix, options).run();
 }
 
@@ -99,8 +98,10 @@ void EntropyAccept::command(int narg, char **arg)
     error->all(FLERR, e.what());
   }
   if (!fix->dataset().has_reference())
-    error->all(FLERR, "entropy_accept: the dataset has no reference variances, expected "
-                      "entropy_dataset {} reference or read before", arg[0]);
+    error->all(FLERR,
+               "entropy_accept: the dataset has no reference variances, expected "
+               "entropy_dataset {} reference or read before",
+               arg[0]);
 
   evaluate_features(lmp, fix);
   fix->set_term(fix->entropy_wanted() ? FixEntropy::Term::Full : FixEntropy::Term::Core);
@@ -161,7 +162,8 @@ void EntropyDataset::command(int narg, char **arg)
     else if (action == "reference")
       data.set_reference(features_of_file(lmp, fix, file));
     else
-      error->all(FLERR, "entropy_dataset: found '{}', expected read, write, add, reference or clear",
+      error->all(FLERR,
+                 "entropy_dataset: found '{}', expected read, write, add, reference or clear",
                  action);
     if (comm->me == 0)
       utils::logmesg(lmp, "entropy_dataset {} {}: N = {}\n", action, file, data.moments.count);

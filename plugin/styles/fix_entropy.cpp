@@ -50,9 +50,10 @@ constexpr double PI = 3.14159265358979323846;
 /* ---------------------------------------------------------------------- */
 
 FixEntropy::FixEntropy(LAMMPS *lmp, int narg, char **arg) :
-    Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true),
-    count_scale(true), term(Term::Full), K(1.0), A(10.0), rcutfac(3.0), ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr),
-    radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
+    Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true), count_scale(true),
+    term(Term::Full), K(1.0), A(10.0), rcutfac(3.0), ghost_user(comm->cutghostuser),
+    ghost_set(-1.0), list(nullptr), radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0),
+    energy(0.0), dS(0.0), core(0.0)
 {
   if (igroup != 0) error->all(FLERR, "fix entropy: group is not all, expected all");
   if (atom->tag_enable == 0) error->all(FLERR, "fix entropy needs atom IDs");
@@ -134,16 +135,12 @@ void FixEntropy::parse(int narg, char **arg)
       {"rcutfac", described([&](const Values &v) {
          a.descriptor.rcutfac = v.number(0, 1.0, 20.0, "a number from 1 to 20");
        })},
-      {"eps", one([&](const Values &v) {
-         a.eps = v.number(0, 1e-14, 1.0, "a number from 1e-14 to 1");
-       })},
+      {"eps",
+       one([&](const Values &v) { a.eps = v.number(0, 1e-14, 1.0, "a number from 1e-14 to 1"); })},
       {"strength", one([&](const Values &v) { K = v.positive(0); })},
-      {"scale", one([&](const Values &v) {
-         count_scale = v.choice(0, {"constant", "count"}) == 1;
-       })},
-      {"core", one([&](const Values &v) {
-         A = v.number(0, 0.0, 1e6, "an energy of 0 or more");
-       })},
+      {"scale",
+       one([&](const Values &v) { count_scale = v.choice(0, {"constant", "count"}) == 1; })},
+      {"core", one([&](const Values &v) { A = v.number(0, 0.0, 1e6, "an energy of 0 or more"); })},
       {"entropy", one([&](const Values &v) { entropy_user = v.yes_no(0); })},
       {"dataset", one([&](const Values &v) { dataset_name = v.all()[0]; })},
       {"isa", one([&](const Values &v) { a.isa = isa_from_name(v.all()[0].c_str()); })},
@@ -267,13 +264,31 @@ void FixEntropy::reserve_neighbours(double reach)
   neighbor->pgsize = MAX(neighbor->pgsize, 10 * neighbor->oneatom);
 }
 
-void FixEntropy::init_list(int /*id*/, NeighList *ptr) { list = ptr; }
+void FixEntropy::init_list(int /*id*/, NeighList *ptr)
+{
+  list = ptr;
+}
 
-void FixEntropy::setup_post_neighbor() { post_neighbor(); }
-void FixEntropy::min_post_neighbor() { post_neighbor(); }
-void FixEntropy::setup_pre_reverse(int, int vflag) { evaluate(vflag); }
-void FixEntropy::pre_reverse(int, int vflag) { evaluate(vflag); }
-void FixEntropy::min_pre_reverse(int, int vflag) { evaluate(vflag); }
+void FixEntropy::setup_post_neighbor()
+{
+  post_neighbor();
+}
+void FixEntropy::min_post_neighbor()
+{
+  post_neighbor();
+}
+void FixEntropy::setup_pre_reverse(int, int vflag)
+{
+  evaluate(vflag);
+}
+void FixEntropy::pre_reverse(int, int vflag)
+{
+  evaluate(vflag);
+}
+void FixEntropy::min_pre_reverse(int, int vflag)
+{
+  evaluate(vflag);
+}
 
 /* ---------------------------------------------------------------------- */
 
@@ -302,7 +317,8 @@ void FixEntropy::evaluate(int vflag)
   if (poll) poll();
 }
 
-// LAMMPS' list reaches as far as the largest radii do: most of its pairs are beyond their own cutoff.
+// LAMMPS' list reaches as far as the largest radii do: most of its pairs are beyond their own
+// cutoff.
 
 void FixEntropy::post_neighbor()
 {
@@ -426,7 +442,8 @@ void FixEntropy::entropy_term()
   } else {
     std::vector<double> g(nfeat);
     objective.gradient(1, mean.data(), prefactor / natoms, g.data());
-    for (int i = 0; i < nlocal; i++) memcpy(&beta[size_t(i) * nfeat], g.data(), sizeof(double) * nfeat);
+    for (int i = 0; i < nlocal; i++)
+      memcpy(&beta[size_t(i) * nfeat], g.data(), sizeof(double) * nfeat);
   }
   const Neighbours neigh = {nlocal, first.data(), dx.data(), dy.data(), dz.data(), rcut.data()};
   for (auto *v : {&gx, &gy, &gz}) v->resize(dx.size());
@@ -473,7 +490,10 @@ double FixEntropy::min_distance()
   return sqrt(all);
 }
 
-double FixEntropy::compute_scalar() { return energy; }
+double FixEntropy::compute_scalar()
+{
+  return energy;
+}
 
 // 1 E, 2 S(D), 3 dS, 4 core energy, 5 smallest r/(ri+rj), 6 N, 7 evaluations, 8 atom-evaluations,
 // 9 seconds in the kernel (slowest rank)
@@ -531,7 +551,7 @@ int FixEntropy::modify_param(int narg, char **arg)
 double FixEntropy::memory_usage()
 {
   return kernel->memory_usage() + double(nmax_array) * (nfeat + 2) * sizeof(double) +
-      double(dx.capacity()) * 7 * sizeof(double) + double(b.capacity()) * 2 * sizeof(double);
+         double(dx.capacity()) * 7 * sizeof(double) + double(b.capacity()) * 2 * sizeof(double);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -597,5 +617,11 @@ void FixEntropy::unpack_restart(int nlocal, int nth)
   radius[nlocal] = extra[nlocal][m + 1];
 }
 
-int FixEntropy::size_restart(int /*nlocal*/) { return 2; }
-int FixEntropy::maxsize_restart() { return 2; }
+int FixEntropy::size_restart(int /*nlocal*/)
+{
+  return 2;
+}
+int FixEntropy::maxsize_restart()
+{
+  return 2;
+}

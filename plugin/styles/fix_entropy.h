@@ -62,10 +62,13 @@ class FixEntropy : public Fix {
   enum class Term { Core, Features, Full };    // core only; core and features; everything
   void set_term(Term t) { term = t; }
   bool entropy_wanted() const { return entropy_user; }
-  double *radii() { return radius; }                     // [nlocal + nghost] Angstrom
-  double *const *features() const { return array_atom; }    // [nlocal][ncoeff + 1] at the last evaluation
+  double *radii() { return radius; }    // [nlocal + nghost] Angstrom
+  double *const *features() const
+  {
+    return array_atom;
+  }    // [nlocal][ncoeff + 1] at the last evaluation
   double type_radius(int type) const { return rtype[type]; }
-  int type_of_z(int z) const;        // 0 if no type stands for it
+  int type_of_z(int z) const;    // 0 if no type stands for it
   int z_of_type(int type) const { return ztype[type]; }
   double min_ratio();       // smallest r / (r_i + r_j), images included; collective
   double min_distance();    // smallest r, Angstrom; collective

@@ -44,7 +44,10 @@ Generator::Generator(LAMMPS *l, FixEntropy *f, const GeneratorOptions &o) :
   if (opt.lag == 0) opt.lag = exchange.partitions() > 1 ? 8 : 1;
 }
 
-Generator::~Generator() { fix->poll = nullptr; }
+Generator::~Generator()
+{
+  fix->poll = nullptr;
+}
 
 void Generator::run()
 {
@@ -96,14 +99,15 @@ void Generator::open()
       hear(m);
     };
     if (resumed)
-      print(lmp, fmt::format("entropy_generate: {} goes on at candidate {} with {} configurations{}\n",
-                             opt.out, head_start.state.next_index, head_start.state.frames,
-                             same_layout || !opt.reproducible
-                                 ? ""
-                                 : " (another layout: not the same run as without the stop)"));
+      print(lmp,
+            fmt::format("entropy_generate: {} goes on at candidate {} with {} configurations{}\n",
+                        opt.out, head_start.state.next_index, head_start.state.frames,
+                        same_layout || !opt.reproducible
+                            ? ""
+                            : " (another layout: not the same run as without the stop)"));
     print(lmp, table_heading());
-    committee = std::make_unique<Committee>(head_start, files.get(), opt, exchange.partitions(), say,
-                                            announce);
+    committee = std::make_unique<Committee>(head_start, files.get(), opt, exchange.partitions(),
+                                            say, announce);
     if (!resumed) files->checkpoint(committee->dataset());
   } catch (std::exception &e) {
     lmp->error->one(FLERR, "entropy_generate: {}", e.what());
@@ -190,7 +194,8 @@ Moments Generator::random_cell(int64_t index, std::string &frame)
 {
   place_candidate(lmp, fix, make_candidate(opt.recipe, opt.seed ^ REFERENCE_STREAM, index));
   fix->set_term(FixEntropy::Term::Core);
-  quiet_command(lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
+  quiet_command(
+      lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
   evaluate_features(lmp, fix);
   const Candidate c = collect_candidate(lmp, fix);
   if (lmp->comm->me == 0)
@@ -224,7 +229,8 @@ Result Generator::try_candidate(int64_t index)
   }
   place_candidate(lmp, fix, c);
   fix->set_term(FixEntropy::Term::Core);
-  quiet_command(lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
+  quiet_command(
+      lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
   fix->set_term(FixEntropy::Term::Full);
   quiet_command(lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.steps, 10 * opt.steps));
 
@@ -278,7 +284,7 @@ bool Generator::catch_up(int64_t index)
       while (exchange.pending() > MAX_OUTBOX) listen();
       auto next_is_due = [&] {
         return !decisions.empty() &&
-            (!opt.reproducible || unpack_decision(decisions.front()).index < need);
+               (!opt.reproducible || unpack_decision(decisions.front()).index < need);
       };
       while (!stopped && !next_is_due() && applied < need) {
         std::this_thread::sleep_for(std::chrono::microseconds(50));
@@ -370,23 +376,25 @@ void Generator::summary()
   if (!committee) return;
   const RunState &s = committee->dataset().state;
   const auto share = [&](double x) { return 100.0 * x / sum[3]; };
-  std::string text = fmt::format(
-      "entropy_generate: accepted {} of {} tried ({:.1f} %); rejected {} for entropy, {} for distance\n",
-      s.frames, s.tried, s.tried ? 100.0 * double(s.frames) / double(s.tried) : 0.0,
-      s.rejected_entropy, s.rejected_distance);
+  std::string text =
+      fmt::format("entropy_generate: accepted {} of {} tried ({:.1f} %); rejected {} for entropy, "
+                  "{} for distance\n",
+                  s.frames, s.tried, s.tried ? 100.0 * double(s.frames) / double(s.tried) : 0.0,
+                  s.rejected_entropy, s.rejected_distance);
   if (committee->tried_now > 0)
-    text += fmt::format("  {:.1f} s for {} accepted now: {:.4f} s per accepted configuration, "
-                        "{:.0f} atom-evaluations/s\n",
-                        total, committee->accepted_now,
-                        total / double(std::max<int64_t>(1, committee->accepted_now)),
-                        sum[4] / total);
+    text +=
+        fmt::format("  {:.1f} s for {} accepted now: {:.4f} s per accepted configuration, "
+                    "{:.0f} atom-evaluations/s\n",
+                    total, committee->accepted_now,
+                    total / double(std::max<int64_t>(1, committee->accepted_now)), sum[4] / total);
   text += fmt::format("  time: kernel {:.1f} %, LAMMPS {:.1f} %, exchange {:.1f} %, I/O {:.1f} %\n",
                       share(sum[0]), share(sum[3] - sum[0] - sum[1] - sum[2]), share(sum[1]),
                       share(sum[2]));
   if (s.frames < opt.nconf)
     text += fmt::format("  stopped at max_tries {} before nconf {}\n", opt.max_tries, opt.nconf);
-  text += fmt::format("  S = {:.6f} nats, N = {} vectors; wrote {}.extxyz, {}.moments, {}.table.csv\n",
-                      committee->dataset().objective().entropy(),
-                      committee->dataset().moments.count, opt.out, opt.out, opt.out);
+  text +=
+      fmt::format("  S = {:.6f} nats, N = {} vectors; wrote {}.extxyz, {}.moments, {}.table.csv\n",
+                  committee->dataset().objective().entropy(), committee->dataset().moments.count,
+                  opt.out, opt.out, opt.out);
   print(lmp, text);
 }

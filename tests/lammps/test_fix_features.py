@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import ase.io
 import numpy as np
 import pytest
 from ase.data import atomic_numbers
@@ -27,6 +26,7 @@ from fix_tools import (
     stock_features,
     symbols,
     system,
+    write_frames,
 )
 
 Lmp = Callable[..., Finished]
@@ -58,7 +58,7 @@ def assert_close(got: Array, want: Array, tolerance: float = 1e-10) -> None:
 def with_reference(folder: Path, options: str) -> str:
     """Gives the dataset a reference: until then the fix has no entropy term to evaluate."""
     rng = np.random.default_rng(1)
-    ase.io.write(folder / "ref.extxyz", [random_cell(rng, 9).atoms for _ in range(3)])
+    write_frames(folder / "ref.extxyz", [random_cell(rng, 9).atoms for _ in range(3)])
     return empty_box(options) + "entropy_dataset e reference ref.extxyz\n"
 
 
