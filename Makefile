@@ -1,4 +1,5 @@
-# make run        set up .venv and run the main job: 100 configurations on 2 ranks, then its report
+# make run        set up .venv and run the main job: 100 configurations on 2 ranks, then its report;
+#                 again: it goes on (ARGS="-var nconf 200")
 # make test       the same set-up, then every test         make test-slow   the long ones
 # make lint       ruff, mypy, clang-format                 make bench       speed, against LAMMPS
 #
@@ -28,7 +29,7 @@ FORMATTED = $(shell find plugin tests -name '*.cpp' -o -name '*.h')
 
 run: $(VENV)/.installed
 	mkdir -p runs
-	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in $(ARGS)
+	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in -var restart yes $(ARGS)
 	cd runs && $(HERE) pysmax report smax
 
 test: $(VENV)/.installed-test test-kernel

@@ -143,7 +143,9 @@ void FixEntropy::parse(int narg, char **arg)
       {"core", one([&](const Values &v) { A = v.number(0, 0.0, 1e6, "an energy of 0 or more"); })},
       {"entropy", one([&](const Values &v) { entropy_user = v.yes_no(0); })},
       {"dataset", one([&](const Values &v) { dataset_name = v.all()[0]; })},
-      {"isa", one([&](const Values &v) { a.isa = isa_from_name(v.all()[0].c_str()); })},
+      {"isa", one([&](const Values &v) {
+         a.isa = Isa(v.choice(0, {"auto", "plain", "avx2", "avx512"}));    // in the order of Isa
+       })},
       {"elements", [&](const Values &v) { a.elements = v.all(); }},
       {"radii",
        [&](const Values &v) {
@@ -238,9 +240,17 @@ void FixEntropy::init()
                "entropy_dataset {} read FILE, entropy_dataset {} reference FILE, or entropy no",
                dataset_name, id, id);
 
-  double mine = 0.0, rmax;
-  for (int i = 0; i < atom->nlocal; i++) mine = MAX(mine, radius[i]);
-  MPI_Allreduce(&mine, &rmax, 1, MPI_DOUBLE, MPI_MAX, world);
+  double mine[2] = {0.0, -std::numeric_limits<double>::max()}, all[2];    // largest, minus smallest
+  for (int i = 0; i < atom->nlocal; i++) {
+    mine[0] = MAX(mine[0], radius[i]);
+    mine[1] = MAX(mine[1], -radius[i]);
+  }
+  MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_MAX, world);
+  const double rmax = all[0], shortest = -2.0 * all[1] * rcutfac;
+  const double rmin0 = data->descriptor.snap.rmin0;
+  if (term != Term::Core && !(rmin0 < shortest))
+    error->all(FLERR, "fix entropy rmin0: found {}, expected less than the shortest cutoff, {}",
+               rmin0, shortest);
   const double cut = 2.0 * rmax * MAX(rcutfac, 1.0);
 
   // a list and ghosts of our own reach: nothing depends on the pair style

@@ -47,7 +47,7 @@ def entropy_growth(entropies: Array, random_entropy: float | None) -> Figure:
     axes.plot(np.arange(1, len(entropies) + 1), entropies, color=BLUE, label="this run")
     if random_entropy is not None:
         axes.axhline(random_entropy, color=ORANGE, ls="--", label="random cells alone")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left")
     axes.set(xlabel="accepted configurations", ylabel="feature entropy S (nats)")
     # The first few vectors span no volume yet: their S would hide all the rest.
     shown = [float(np.quantile(entropies, 0.05)), float(entropies.max())]
@@ -131,6 +131,9 @@ def components(run: Array, random: Array, fractions: Array) -> Figure:
             axes.scatter(
                 points[:, 0], points[:, 1], s=5, c=colour, alpha=0.4, lw=0, rasterized=True, label=label
             )
+    # far outliers are the point of such a dataset: show them and the bulk
+    axes.set_xscale("asinh", linear_width=1.0)
+    axes.set_yscale("asinh", linear_width=1.0)
     axes.set(
         xlabel=f"principal component 1 ({fractions[0]:.0%})",
         ylabel=f"principal component 2 ({fractions[1]:.0%})",

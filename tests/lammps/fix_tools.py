@@ -287,13 +287,13 @@ def empty_box(options: str = "") -> str:
 def make_dataset(folder: Path, mode: str, seed: int = 5, **changed: object) -> Dataset:
     """Reference and dataset of random cells: enough vectors for the covariance to be regular."""
     rng = np.random.default_rng(seed)
-    count, size = (12, 8) if mode == "atom" else (80, 3)
-    cells = [random_cell(rng, size, radii=(0.7, 1.3)) for _ in range(2 * count)]
-    write_frames(folder / "ref.extxyz", [c.atoms for c in cells[:count]])
-    write_frames(folder / "set.extxyz", [c.atoms for c in cells[count:]])
+    nref, count, size = (12, 12, 8) if mode == "atom" else (20, 80, 3)
+    cells = [random_cell(rng, size, radii=(0.7, 1.3)) for _ in range(nref + count)]
+    write_frames(folder / "ref.extxyz", [c.atoms for c in cells[:nref]])
+    write_frames(folder / "set.extxyz", [c.atoms for c in cells[nref:]])
     run(
         empty_box(f"mode {mode} {keywords(changed)}") + "entropy_dataset e reference ref.extxyz\n"
         f"entropy_dataset e add set.extxyz\nentropy_dataset e write {mode}.moments\n",
         folder,
     )
-    return Dataset(folder / f"{mode}.moments", cells[:count], cells[count:])
+    return Dataset(folder / f"{mode}.moments", cells[:nref], cells[nref:])

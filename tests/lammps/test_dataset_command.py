@@ -176,7 +176,7 @@ def test_molecule_slab_and_default_radii(lmp: Lmp, tmp_path: Path) -> None:
     text += f" radii {' '.join(map(str, radii.values()))}\n"
     lmp(text + "entropy_dataset e add set.extxyz\nentropy_dataset e write a.moments\n")
     alone = Cell(np.eye(3) * 40.0, x + 10.0, molecule.numbers, r)
-    surface = Cell(slab_h, x + [0.0, 0.0, 10.0], slab.numbers, r)
+    surface = Cell(slab_h, x + np.array([0.0, 0.0, 10.0]), slab.numbers, r)
     assert_moments(np.load(tmp_path / "a.moments"), vectors(tmp_path, [alone, surface], "atom"))
 
 

@@ -46,7 +46,8 @@ def cell_of(natoms: int, seed: int = 5) -> Cell:
 def test_minimisers_lower_the_energy(
     lmp: Lmp, tmp_path: Path, dataset: Dataset, style: str, ranks: int
 ) -> None:
-    text = start(tmp_path, cell_of(12), dataset, K=0.1) + f"min_style {style}\nminimize 0 0.05 60 200\n"
+    text = start(tmp_path, cell_of(10), dataset, strength=0.1)
+    text += f"min_style {style}\nminimize 0 0.05 30 80\n"
     first, *_, last = thermo(lmp(text, ranks=ranks).log)
     assert first["f_e[4]"] > 0.0
     assert last["PotEng"] < first["PotEng"] - 1.0
@@ -54,12 +55,10 @@ def test_minimisers_lower_the_energy(
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_lbfgs_and_cg_end_in_the_same_minimum(
-    lmp: Lmp, tmp_path: Path, dataset: Dataset, ranks: int
-) -> None:
-    text = start(tmp_path, cell_of(4), dataset, K=0.1)
+def test_lbfgs_and_cg_end_in_the_same_minimum(lmp: Lmp, tmp_path: Path, dataset: Dataset, ranks: int) -> None:
+    text = start(tmp_path, cell_of(4), dataset, strength=0.1)
     text += "min_style cg\nmin_modify norm max\nminimize 0 1e-2 4000 20000\n"
-    text += f"write_restart near.restart\ndisplace_atoms all random 0.01 0.01 0.01 77\n{dump('x', 'x y z')}"
+    text += f"displace_atoms all random 0.01 0.01 0.01 77\n{dump('x', 'x y z')}"
     text += "run 0\nundump x\n"
     log = lmp(text, ranks=ranks).log
     minimum = thermo(log)[-2]["f_e"]
@@ -67,7 +66,7 @@ def test_lbfgs_and_cg_end_in_the_same_minimum(
     near = Cell(cell_of(4).h, np.stack([frame[k] for k in "xyz"], axis=1), cell_of(4).z, cell_of(4).r)
     ends = []
     for style in ("cg", "lbfgs"):
-        text = start(tmp_path, near, dataset, K=0.1)
+        text = start(tmp_path, near, dataset, strength=0.1)
         text += f"min_style {style}\nmin_modify norm max\nminimize 0 {FTOL * 1e-2} 20000 100000\n"
         text += dump("f", "fx fy fz") + "run 0\n"
         done = lmp(text, ranks=ranks)
@@ -82,7 +81,7 @@ def test_lbfgs_and_cg_end_in_the_same_minimum(
 def test_lbfgs_needs_fewer_evaluations_than_cg(lmp: Lmp, tmp_path: Path, dataset: Dataset) -> None:
     counts = {}
     for style in ("cg", "lbfgs"):
-        text = start(tmp_path, cell_of(12), dataset, K=0.1)
+        text = start(tmp_path, cell_of(12), dataset, strength=0.1)
         text += f"min_style {style}\nmin_modify norm max\nminimize 0 {FTOL} 5000 50000\nrun 0\n"
         done = lmp(text)
         assert "Stopping criterion = force tolerance" in done.log
@@ -92,7 +91,7 @@ def test_lbfgs_needs_fewer_evaluations_than_cg(lmp: Lmp, tmp_path: Path, dataset
 
 @pytest.mark.parametrize("norm", ["two", "max", "inf"])
 def test_lbfgs_stops_at_the_norm_asked(lmp: Lmp, tmp_path: Path, dataset: Dataset, norm: str) -> None:
-    text = start(tmp_path, cell_of(6), dataset, K=0.1)
+    text = start(tmp_path, cell_of(6), dataset, strength=0.1)
     text += f"min_style lbfgs\nmin_modify norm {norm}\nminimize 0 {FTOL} 5000 50000\n"
     text += dump("f", "fx fy fz") + "run 0\n"
     done = lmp(text)
