@@ -193,9 +193,10 @@ def spoilt_frames(folder: Path) -> None:
 def assert_fails(done: Finished, texts: list[str], bad: Bad) -> None:
     """One error a terminal or screen file; in the words asked."""
     assert done.returncode != 0
-    messages = [line for text in texts for line in text.splitlines() if line.startswith("ERROR")]
+    errors = [[line for line in text.splitlines() if line.startswith("ERROR")] for text in texts]
+    messages = [line for lines in errors for line in lines]
     assert messages, done.stdout + done.stderr
-    assert all(text.count("ERROR") <= 1 for text in texts)
+    assert all(len(lines) <= 1 for lines in errors)
     for word in bad.words:
         assert word in messages[0]
     assert "Traceback" not in done.stderr and "terminate called" not in done.stderr
