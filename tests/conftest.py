@@ -40,6 +40,9 @@ class Finished:
 def environment(**extra: str) -> dict[str, str]:
     """One thread a rank; the executables of this Python first."""
     env = dict(os.environ, OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1", **extra)
+    # more ranks than cores: a waiting rank gives its core away instead of spinning
+    env.setdefault("MPIR_CVAR_CH4_PROGRESS_THROTTLE", "1")
+    env.setdefault("MPIR_CVAR_CH4_PROGRESS_THROTTLE_NO_PROGRESS_COUNT", "64")
     env["PATH"] = f"{BIN}{os.pathsep}{env['PATH']}"
     return env
 

@@ -47,7 +47,7 @@ int64_t size_of(const std::string &path)
   return stat(path.c_str(), &info) ? -1 : int64_t(info.st_size);
 }
 
-void cut(int fd, const std::string &path, int64_t size)
+void check_size(int fd, const std::string &path, int64_t size)
 {
   struct stat info;
   if (fstat(fd, &info)) fail(path, "cannot examine");
@@ -55,6 +55,10 @@ void cut(int fd, const std::string &path, int64_t size)
     throw std::runtime_error(path + ": found " + std::to_string(info.st_size) +
                              " bytes, expected at least the " + std::to_string(size) +
                              " that the moments file counts");
+}
+
+void cut(int fd, const std::string &path, int64_t size)
+{
   if (ftruncate(fd, size)) fail(path, "cannot cut");
   if (lseek(fd, 0, SEEK_END) < 0) fail(path, "cannot position in");
 }
@@ -110,13 +114,16 @@ void RunFiles::resume(const RunState &state)
   table = open_or_fail(table_path(), O_RDWR);
   frame_bytes = state.file_bytes;
   table_bytes = state.table_bytes;
-  cut(frames, frames_path(), frame_bytes);
+  // nothing is cut before everything is checked
+  check_size(frames, frames_path(), frame_bytes);
+  check_size(table, table_path(), table_bytes);
   crc = checksum(frames, frames_path(), frame_bytes);
   if (crc != state.file_crc)
     throw std::runtime_error(
         frames_path() + ": its first " + std::to_string(frame_bytes) +
         " bytes are not those that " + moments_path() +
         " counts (checksum differs): the files are of different runs or edited");
+  cut(frames, frames_path(), frame_bytes);
   cut(table, table_path(), table_bytes);
 }
 

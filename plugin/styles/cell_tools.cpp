@@ -1,5 +1,6 @@
 #include "cell_tools.h"
 
+#include "failure.h"
 #include "fix_entropy.h"
 
 #include "atom.h"
@@ -195,5 +196,7 @@ void smax::quiet_command(LAMMPS *lmp, const std::string &line)
       failure = e.what();
     }
   }
-  lmp->error->all(FLERR, "'{}' failed: {}", line, utils::trim(failure));
+  failure = utils::trim(failure);
+  if (failure.rfind("ERROR: ", 0) == 0) failure.erase(0, 7);
+  fail_partition(lmp, fmt::format("'{}' failed: {}", line, failure));
 }

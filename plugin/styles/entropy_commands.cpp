@@ -1,5 +1,6 @@
 #include "entropy_commands.h"
 
+#include "failure.h"
 #include "cell_tools.h"
 #include "committee.h"
 #include "dataset_reader.h"
@@ -34,7 +35,7 @@ void EntropyGenerate::command(int narg, char **arg)
     options = parse_generator_options(words(narg, arg, 1));
     check_types(options.recipe, fix);
   } catch (std::exception &e) {
-    error->all(FLERR, e.what());
+    fail_everywhere(lmp, e.what());
   }
   if (comm->me == 0) utils::logmesg(lmp, "entropy_generate: recipe\n{}", options.recipe.describe());
   Generator(lmp, fix, options).run();
@@ -71,7 +72,7 @@ void EntropyCandidate::command(int narg, char **arg)
   } catch (LAMMPSException &) {
     throw;
   } catch (std::exception &e) {
-    error->all(FLERR, e.what());
+    fail_everywhere(lmp, e.what());
   }
 }
 
@@ -95,7 +96,7 @@ void EntropyAccept::command(int narg, char **arg)
     };
     parse_keywords("entropy_accept", words(narg, arg, 1), keywords);
   } catch (std::exception &e) {
-    error->all(FLERR, e.what());
+    fail_everywhere(lmp, e.what());
   }
   if (!fix->dataset().has_reference())
     error->all(FLERR,
@@ -131,7 +132,7 @@ void EntropyAccept::command(int narg, char **arg)
     committee.take(r);
     fix->dataset() = committee.dataset();
   } catch (std::exception &e) {
-    error->one(FLERR, "entropy_accept: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_accept: {}", e.what()));
   }
 }
 
@@ -165,12 +166,13 @@ void EntropyDataset::command(int narg, char **arg)
       error->all(FLERR,
                  "entropy_dataset: found '{}', expected read, write, add, reference or clear",
                  action);
-    if (comm->me == 0)
+    if (comm->me == 0 && (action != "write" || universe->me == 0))
       utils::logmesg(lmp, "entropy_dataset {} {}: N = {}\n", action, file, data.moments.count);
   } catch (LAMMPSException &) {
     throw;
   } catch (std::exception &e) {
-    if (action == "write") error->one(FLERR, "entropy_dataset {}: {}", action, e.what());
-    error->all(FLERR, "entropy_dataset {}: {}", action, e.what());
+    const std::string what = fmt::format("entropy_dataset {}: {}", action, e.what());
+    if (action == "write") fail_here(lmp, what);
+    fail_everywhere(lmp, what);
   }
 }

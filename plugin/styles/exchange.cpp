@@ -63,3 +63,34 @@ void Exchange::flush()
   for (Sent &s : outbox) MPI_Wait(&s.request, MPI_STATUS_IGNORE);
   outbox.clear();
 }
+
+/* ---------------------------------------------------------------------- */
+
+std::string smax::in_order(MPI_Comm comm, const std::vector<std::string> &mine, int n)
+{
+  int P, me;
+  MPI_Comm_size(comm, &P);
+  MPI_Comm_rank(comm, &me);
+  const int rows = int(mine.size());
+  std::string text;
+  std::vector<int> length(rows), lengths(size_t(rows) * P), total(P, 0), start(P, 0);
+  for (int row = 0; row < rows; row++) {
+    text += mine[row];
+    length[row] = int(mine[row].size());
+  }
+  MPI_Allgather(length.data(), rows, MPI_INT, lengths.data(), rows, MPI_INT, comm);
+  for (int p = 0; p < P; p++) {
+    for (int row = 0; row < rows; row++) total[p] += lengths[size_t(p) * rows + row];
+    if (p > 0) start[p] = start[p - 1] + total[p - 1];
+  }
+  std::string all(me ? 0 : start[P - 1] + total[P - 1], ' ');
+  MPI_Gatherv(text.data(), int(text.size()), MPI_CHAR, &all[0], total.data(), start.data(),
+              MPI_CHAR, 0, comm);
+  std::string ordered;
+  for (int k = 0; k < n && me == 0; k++) {
+    const int size = lengths[size_t(k % P) * rows + k / P];
+    ordered += all.substr(start[k % P], size);
+    start[k % P] += size;
+  }
+  return ordered;
+}

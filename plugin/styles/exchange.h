@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <list>
 #include <mpi.h>
+#include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
@@ -50,6 +51,10 @@ class Exchange {
   void send(int rank, Tag tag, Message m);
   bool receive(Tag tag, Message &m);
 };
+
+// Text k of n, kept by member k % P of comm as its text k / P, for all k in order: the whole on
+// member 0, "" elsewhere. Each member brings as many texts, some of them empty. Collective.
+std::string in_order(MPI_Comm comm, const std::vector<std::string> &mine, int n);
 
 }    // namespace smax
 

@@ -2,6 +2,7 @@
 
 #include "cell_tools.h"
 #include "extxyz.h"
+#include "failure.h"
 #include "fix_entropy.h"
 
 #include "comm.h"
@@ -13,6 +14,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <thread>
 
 using namespace LAMMPS_NS;
@@ -72,13 +75,16 @@ void Generator::open()
       resumed = files->open(opt.restart);
       if (resumed) data = resume(data);
     } catch (std::exception &e) {
-      lmp->error->one(FLERR, "entropy_generate: {}", e.what());
+      fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
     }
   }
   int flag = resumed;
   MPI_Bcast(&flag, 1, MPI_INT, 0, lmp->universe->uworld);
-  if (flag && !chair) data = Dataset::load(opt.out + ".moments");
-  if (!flag) {
+  if (flag) {
+    if (!chair) data = load_or_stop();
+    // nobody decides, and so replaces the file, before every rank has read it
+    MPI_Barrier(lmp->universe->uworld);
+  } else {
     data.state = RunState();
     data.state.seed = opt.seed;
     if (!data.has_reference()) make_reference();
@@ -110,8 +116,18 @@ void Generator::open()
                                             say, announce);
     if (!resumed) files->checkpoint(committee->dataset());
   } catch (std::exception &e) {
-    lmp->error->one(FLERR, "entropy_generate: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
+}
+
+Dataset Generator::load_or_stop()
+{
+  try {
+    return Dataset::load(opt.out + ".moments");
+  } catch (std::exception &e) {
+    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
+  }
+  return {};
 }
 
 // The dataset of the files, which must be of this run.
@@ -125,8 +141,36 @@ Dataset Generator::resume(const Dataset &asked)
   if (old.state.seed != opt.seed)
     throw std::runtime_error(path + ": seed is " + std::to_string(old.state.seed) + ", expected " +
                              std::to_string(opt.seed));
+  if (old.eps != asked.eps)
+    throw std::runtime_error(path + ": eps is " + shortest(old.eps) + ", expected " +
+                             shortest(asked.eps));
   files->resume(old.state);
+  check_recipe(old.state);
   return old;
+}
+
+// The recipe must give the cells, elements and radii of the first frames: the minimisers move atoms only.
+
+void Generator::check_recipe(const RunState &state) const
+{
+  constexpr int64_t ENOUGH = 20;
+  const std::string path = files->frames_path();
+  ExtxyzReader reader(path);
+  std::ifstream text(path);
+  ExtxyzFrame frame;
+  std::string line;
+  for (int64_t k = 0; k < std::min(state.frames, ENOUGH) && reader.next(frame); k++) {
+    std::getline(text, line);
+    std::getline(text, line);
+    const long long index = std::atoll(line.c_str() + line.find(" index=") + 7);
+    for (size_t i = 0; i < frame.z.size(); i++) std::getline(text, line);
+    const Candidate c = make_candidate(opt.recipe, state.seed, uint64_t(index));
+    const double h[3][3] = {{c.lx, 0.0, 0.0}, {c.xy, c.ly, 0.0}, {c.xz, c.yz, c.lz}};
+    if (c.z != frame.z || c.radius != frame.radius ||
+        !std::equal(&h[0][0], &h[0][0] + 9, &frame.cell[0][0]))
+      throw std::runtime_error(path + ": candidate " + std::to_string(index) +
+                               " was made by another recipe, expected the recipe of this run");
+  }
 }
 
 // Our dataset (the base of the next candidate) is the head without the decisions of the window.
@@ -159,17 +203,20 @@ void Generator::make_reference()
   const int n = fix->ncoeff(), P = exchange.partitions(), width = int(Moments::packed_size(n));
   const int rows = (opt.reference + P - 1) / P;
   std::vector<double> mine(size_t(rows) * width, 0.0), all(mine.size() * P);
-  std::string text;
+  std::vector<std::string> frames(rows);
   for (int row = 0, k = exchange.partition(); k < opt.reference; row++, k += P)
-    random_cell(k, text).pack(&mine[size_t(row) * width]);
+    random_cell(k, frames[row]).pack(&mine[size_t(row) * width]);
 
   // one block per partition, told by its rank 0, then merged by index: the layout does not matter
   const int root = lmp->comm->me == 0;
   MPI_Comm roots;
   MPI_Comm_split(lmp->universe->uworld, root, lmp->universe->me, &roots);
-  if (root)
+  std::string text;
+  if (root) {
+    text = in_order(roots, frames, opt.reference);
     MPI_Allgather(mine.data(), int(mine.size()), MPI_DOUBLE, all.data(), int(mine.size()),
                   MPI_DOUBLE, roots);
+  }
   MPI_Bcast(all.data(), int(all.size()), MPI_DOUBLE, 0, lmp->world);
   Moments total(n);
   for (int k = 0; k < opt.reference; k++)
@@ -182,7 +229,7 @@ void Generator::make_reference()
     if (exchange.chair() && lmp->comm->me == 0)
       RunFiles::write_file(opt.out + ".random.extxyz", text);
   } catch (std::exception &e) {
-    lmp->error->one(FLERR, "entropy_generate reference: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_generate reference: {}", e.what()));
   }
   if (exchange.chair() && lmp->comm->me == 0)
     print(lmp, fmt::format("entropy_generate: {} random core-relaxed cells ({} vectors) gave the "
@@ -225,7 +272,7 @@ Result Generator::try_candidate(int64_t index)
   try {
     c = make_candidate(opt.recipe, opt.seed, uint64_t(index));
   } catch (std::exception &e) {
-    lmp->error->all(FLERR, "entropy_generate: candidate {}: {}", index, e.what());
+    fail_partition(lmp, fmt::format("entropy_generate: candidate {}: {}", index, e.what()));
   }
   place_candidate(lmp, fix, c);
   fix->set_term(FixEntropy::Term::Core);
@@ -265,7 +312,7 @@ void Generator::listen()
   try {
     while (exchange.receive_result(m)) committee->take(Result::unpack(m));
   } catch (std::exception &e) {
-    lmp->error->one(FLERR, "entropy_generate: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
 }
 
@@ -328,7 +375,7 @@ void Generator::submit(const Result &result)
   try {
     committee->take(result);
   } catch (std::exception &e) {
-    lmp->error->one(FLERR, "entropy_generate: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
 }
 
@@ -351,10 +398,10 @@ void Generator::finish()
   try {
     if (committee) committee->close();
   } catch (std::exception &e) {
-    lmp->error->one(FLERR, "entropy_generate: {}", e.what());
+    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
   MPI_Barrier(lmp->universe->uworld);
-  fix->dataset() = Dataset::load(opt.out + ".moments");
+  fix->dataset() = load_or_stop();
   fix->set_term(fix->entropy_wanted() ? FixEntropy::Term::Full : FixEntropy::Term::Core);
 }
 

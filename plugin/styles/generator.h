@@ -40,7 +40,9 @@ class Generator {
   } seconds;
 
   void open();
+  Dataset load_or_stop();
   Dataset resume(const Dataset &asked);
+  void check_recipe(const RunState &state) const;
   void start_state(Dataset &data, bool keep_window);
   void make_reference();
   Moments random_cell(int64_t index, std::string &frame);

@@ -79,13 +79,16 @@ def test_lbfgs_and_cg_end_in_the_same_minimum(lmp: Lmp, tmp_path: Path, dataset:
 
 
 def test_lbfgs_needs_fewer_evaluations_than_cg(lmp: Lmp, tmp_path: Path, dataset: Dataset) -> None:
-    counts = {}
-    for style in ("cg", "lbfgs"):
-        text = start(tmp_path, cell_of(12), dataset, strength=0.1)
-        text += f"min_style {style}\nmin_modify norm max\nminimize 0 {FTOL} 5000 50000\nrun 0\n"
-        done = lmp(text)
-        assert "Stopping criterion = force tolerance" in done.log
-        counts[style] = int(next(x for x in done.log.splitlines() if "force evaluations" in x).split()[-1])
+    """Summed over cells: of a single one either style may find the shorter way."""
+    counts = {"cg": 0, "lbfgs": 0}
+    for style in counts:
+        for seed in (2, 3, 5):
+            text = start(tmp_path, cell_of(12, seed), dataset, strength=0.1)
+            text += f"min_style {style}\nmin_modify norm max\nminimize 0 {FTOL} 5000 50000\nrun 0\n"
+            done = lmp(text)
+            assert "Stopping criterion = force tolerance" in done.log
+            line = next(x for x in done.log.splitlines() if "force evaluations" in x)
+            counts[style] += int(line.split()[-1])
     assert counts["lbfgs"] < counts["cg"]
 
 
