@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from cells import Material, scaled
-from fix_entropy import cells_by_fix, speed
-from harness import Row, Setting, interleaved, lmp, middle, ratio
+from fix_entropy import cells_by_fix, read, speeds
+from harness import Row, Setting, middle, ratio
 
-SMALL, LARGE, TOLERANCE = 10**3, 10**7, 0.03
+SIZES, TOLERANCE = {"small": 10**3, "large": 10**7}, 0.03
 
 
 def measure(setting: Setting, material: Material) -> list[Row]:
     """Processor time per evaluation at N = 10^7 over that at N = 10^3."""
-    files = [scaled(material.reference, n) for n in (SMALL, LARGE)]
-    texts = [cells_by_fix(material, file, setting.times(600)) for file in files]
-    folder = setting.folder / "dataset"
-    values = list(interleaved(setting.pairs, *(lambda t=t: speed(lmp(t, folder)) for t in texts)))
+    sides = [cells_by_fix(material, setting.times(100), dataset=name) for name in SIZES]
+    start = "".join(read(scaled(material.reference, n), name) for name, n in SIZES.items())
+    values = speeds(sides, 4 * setting.pairs, setting.folder / "dataset", start)
     gain = ratio(values)  # speeds: small over large is cost of large over small
     return [
         Row(

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from cells import SEED, Material
-from fix_entropy import cells_by_fix
+from fix_entropy import cells_by_fix, read
 from harness import GENERATE, Finished, Row, Setting, fix_line, interleaved, lmp
 
 NCONF, SEEDS = 100, 3
@@ -45,7 +45,7 @@ def generate(folder: Path, script: str | Path = GENERATE, **options: object) -> 
 def summary(run: Finished, folder: Path) -> Summary:
     """Read the closing summary and the table."""
     accepted, tried = _find(r"accepted (\d+) of (\d+) tried", run.text)
-    seconds, speed = _find(r"([\d.]+) s for \d+ accepted now: .*, (\d+) atom-evaluations/s", run.text)
+    each, speed = _find(r"accepted now: ([\d.]+) s per accepted .*, (\d+) atom-evaluations/s", run.text)
     shares = dict(re.findall(r"(kernel|LAMMPS|exchange|I/O) ([\d.]+) %", run.text))
     (entropy,) = _find(r"S = (\S+) nats", run.text)
     with (folder / "smax.table.csv").open() as table:
@@ -53,7 +53,7 @@ def summary(run: Finished, folder: Path) -> Summary:
     return Summary(
         int(accepted),
         int(tried),
-        seconds,
+        each * max(1.0, accepted),
         run.cpu_s,
         speed,
         {k: float(v) for k, v in shares.items()},
@@ -129,7 +129,7 @@ def _parts(setting: Setting, material: Material) -> list[Row]:
     folder = setting.folder / "parts"
     rows = []
     for what, term in (("with the entropy", "yes"), ("core only", "no")):
-        text = cells_by_fix(material, material.reference, steps, entropy=term)
+        text = read(material.reference) + cells_by_fix(material, steps, entropy=term)
         run = lmp(text, folder)
         loops = run.loops()
         count = sum(x.steps for x in loops)

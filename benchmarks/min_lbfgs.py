@@ -8,7 +8,7 @@ from cells import SEED
 from generator import Summary, generate
 from harness import GENERATE, Row, Setting
 
-NCONF = 60
+NCONF = 50
 STYLES = ("lbfgs", "cg", "fire")
 
 
