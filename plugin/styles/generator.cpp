@@ -149,7 +149,8 @@ Dataset Generator::resume(const Dataset &asked)
   return old;
 }
 
-// The recipe must give the cells, elements and radii of the first frames: the minimisers move atoms only.
+// The recipe must give the cells, elements and radii of the first frames: the minimisers move atoms
+// only.
 
 void Generator::check_recipe(const RunState &state) const
 {

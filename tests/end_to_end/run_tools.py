@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,15 @@ min_modify      norm max
 """
 
 
-def script(generate: str = f"{SMALL} {QUICK}", *, fix: str = "mode atom", seed: int = 7, before: str = "") -> str:
+def script(
+    generate: str = f"{SMALL} {QUICK}", *, fix: str = "mode atom", seed: int = 7, before: str = ""
+) -> str:
     """gen_entropy.in with keywords of one's own; ``before``: lines ahead of entropy_generate."""
     return (
         HEAD.format(fix=fix)
         + before
-        + f"entropy_generate entropy nconf ${{nconf}} seed {seed} out ${{out}} restart ${{restart}} {generate}\n"
+        + f"entropy_generate entropy nconf ${{nconf}} seed {seed} out ${{out}} "
+        + f"restart ${{restart}} {generate}\n"
     )
 
 
@@ -62,10 +66,14 @@ def command(folder: Path, source: str | Path, **options: Any) -> list[str]:
     return lmp_command(source, **options)
 
 
-def launch(folder: Path, source: str | Path = "", *, timeout_s: float = TIMEOUT_S, **options: Any) -> Finished:
+def launch(
+    folder: Path, source: str | Path = "", *, timeout_s: float = TIMEOUT_S, **options: Any
+) -> Finished:
     """Run an input in a folder; options as in lmp_command()."""
     folder.mkdir(exist_ok=True)
-    return run_program(command(folder, source or script(), **options), folder, timeout_s, environment(**YIELD))
+    return run_program(
+        command(folder, source or script(), **options), folder, timeout_s, environment(**YIELD)
+    )
 
 
 def succeed(folder: Path, source: str | Path = "", **options: Any) -> Run:
@@ -208,7 +216,9 @@ def check_entropies(run: Run, head_start: list[ase.Atoms] | None = None, toleran
     assert np.abs(difference).max() < 1e-9 * len(data)
 
 
-def check_files(run: Run, nconf: int, *, mode: str = "atom", ratio: float = 0.9, distance: float = 0.6) -> None:
+def check_files(
+    run: Run, nconf: int, *, mode: str = "atom", ratio: float = 0.9, distance: float = 0.6
+) -> None:
     """What holds for every run's files, whatever made them: see the parts."""
     check_frames(run.frames, nconf, mode, ratio, distance)
     check_table(run)
@@ -219,7 +229,7 @@ def check_frames(frames: list[ase.Atoms], nconf: int, mode: str, ratio: float, d
     """Each frame is periodic, complete, and as far apart as asked, by an oracle of all its images."""
     assert len(frames) == nconf
     S = [f.info["S"] for f in frames]
-    assert all(a < b for a, b in zip(S, S[1:], strict=False))
+    assert all(a < b for a, b in pairwise(S))
     assert len({f.info["index"] for f in frames}) == nconf
     for f in frames:
         assert f.info.keys() == {"index", "seed", "dS", "S", "n_eval", "d_min", "mode"}

@@ -144,7 +144,7 @@ def test_a_bad_variable_of_the_main_job(tmp_path: Path, variables: dict, says: l
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_too_few_candidates(tmp_path: Path, layout: str) -> None:
     """Pairs asked farther apart than cells can hold them: it gives up, and says so."""
-    from end_to_end.run_tools import check_files, launch
+    from end_to_end.run_tools import launch
 
     line = "nconf 3 closest 1.5 0.6 max_tries 4 natoms 9 1 volume 1 1.1 reference 3 core_steps 3 steps 3"
     done = launch(tmp_path, words(line), timeout_s=60, **LAYOUTS[layout])

@@ -24,7 +24,9 @@ exit $code
 def own_mounts() -> bool:
     """May this user mount in a namespace of its own?"""
     try:
-        probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
+        probe = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+        )
     except FileNotFoundError:
         return False
     return probe.returncode == 0

@@ -70,7 +70,9 @@ def kill_and_restart(run: Run, kills: int, whole: Run, seconds: float, layout: d
             **layout,
         )
         # at the latest when its first row is there, so that something is left for the other kills
-        stop = at_row(run, *((1, 0.0) if attempt < early else (rows[attempt - early], rng.uniform(0.0, 0.01))))
+        stop = at_row(
+            run, *((1, 0.0) if attempt < early else (rows[attempt - early], rng.uniform(0.0, 0.01)))
+        )
         if attempt < early:
             stop = either(stop, time.monotonic() + rng.uniform(0.05, 0.8) * seconds)
         assert run_until(run.folder, argv, stop), "it ended before it could be killed"

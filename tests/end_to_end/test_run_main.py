@@ -43,7 +43,9 @@ def check_log(done_log: str, run: Run, nconf: int) -> None:
     assert [int(n) for n in summary.groups()] == counted
     assert int(summary.group(1)) == nconf
     assert "atom-evaluations/s" in done_log and "s per accepted configuration" in done_log
-    shares = re.search(r"kernel ([-\d.]+) %, LAMMPS ([-\d.]+) %, exchange ([-\d.]+) %, I/O ([-\d.]+) %", done_log)
+    shares = re.search(
+        r"kernel ([-\d.]+) %, LAMMPS ([-\d.]+) %, exchange ([-\d.]+) %, I/O ([-\d.]+) %", done_log
+    )
     assert shares
     assert abs(sum(float(s) for s in shares.groups()) - 100.0) < 0.3
     assert all(float(s) >= 0.0 for s in shares.groups())
