@@ -110,7 +110,8 @@ void RunFiles::create()
 
 void RunFiles::resume(const RunState &state)
 {
-  frames = open_or_fail(frames_path(), O_RDWR);
+  // a run that was stopped before its first frame may have no file for it
+  frames = open_or_fail(frames_path(), O_RDWR | (state.file_bytes == 0 ? O_CREAT : 0));
   table = open_or_fail(table_path(), O_RDWR);
   frame_bytes = state.file_bytes;
   table_bytes = state.table_bytes;

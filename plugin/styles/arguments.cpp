@@ -1,5 +1,6 @@
 #include "arguments.h"
 
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -7,6 +8,22 @@
 #include <stdexcept>
 
 using namespace smax;
+
+namespace {
+// a word behind the values of a keyword that is neither a value nor a keyword
+struct NoKeyword {
+  explicit NoKeyword(std::string w) : word(std::move(w)) {}
+  std::string word;
+};
+
+[[noreturn]] void unknown(const std::string &where, const std::string &word,
+                          const Keywords &keywords)
+{
+  std::string list;
+  for (const auto &k : keywords) list += (list.empty() ? "" : ", ") + k.first;
+  throw std::invalid_argument(where + ": unknown keyword '" + word + "', expected one of " + list);
+}
+}    // namespace
 
 Values::Values(std::string w, std::string k, std::vector<std::string> v) :
     where(std::move(w)), key(std::move(k)), values(std::move(v))
@@ -20,6 +37,8 @@ void Values::fail(const std::string &found, const std::string &expected) const
 
 void Values::count(size_t n) const
 {
+  if (values.size() > n && isalpha(static_cast<unsigned char>(values[n][0])))
+    throw NoKeyword(values[n]);
   if (values.size() != n) fail(std::to_string(values.size()) + " values", std::to_string(n));
 }
 
@@ -70,19 +89,18 @@ void smax::parse_keywords(const std::string &where, const std::vector<std::strin
   size_t i = 0;
   while (i < words.size()) {
     const auto it = keywords.find(words[i]);
-    if (it == keywords.end()) {
-      std::string list;
-      for (const auto &k : keywords) list += (list.empty() ? "" : ", ") + k.first;
-      throw std::invalid_argument(where + ": unknown keyword '" + words[i] + "', expected one of " +
-                                  list);
-    }
+    if (it == keywords.end()) unknown(where, words[i], keywords);
     if (!seen.insert(words[i]).second)
       throw std::invalid_argument(where + ": keyword '" + words[i] + "' is given twice");
     size_t end = i + 1;
     while (end < words.size() && !keywords.count(words[end])) end++;
     if (end == i + 1)
       throw std::invalid_argument(where + " " + words[i] + ": no value, expected at least one");
-    it->second(Values(where, words[i], {words.begin() + i + 1, words.begin() + end}));
+    try {
+      it->second(Values(where, words[i], {words.begin() + i + 1, words.begin() + end}));
+    } catch (const NoKeyword &e) {
+      unknown(where, e.word, keywords);
+    }
     i = end;
   }
 }

@@ -58,7 +58,9 @@ void set_box(LAMMPS *lmp, const smax::Candidate &c)
 FixEntropy *smax::entropy_fix(LAMMPS *lmp, const char *command, const char *id)
 {
   auto *fix = dynamic_cast<FixEntropy *>(lmp->modify->get_fix_by_id(id));
-  if (!fix) lmp->error->all(FLERR, "{}: found '{}', expected the ID of a fix entropy", command, id);
+  if (!fix)
+    fail_everywhere(lmp,
+                    fmt::format("{}: found '{}', expected the ID of a fix entropy", command, id));
   return fix;
 }
 
@@ -82,9 +84,8 @@ void smax::place_candidate(LAMMPS *lmp, FixEntropy *fix, const Candidate &c)
 {
   Atom *atom = lmp->atom;
   if (!lmp->domain->box_exist || !lmp->domain->triclinic)
-    lmp->error->all(FLERR,
-                    "candidates need a triclinic box: use region prism and create_box first");
-  if (lmp->domain->nonperiodic) lmp->error->all(FLERR, "candidates need boundary p p p");
+    fail_partition(lmp, "candidates need a triclinic box: use region prism and create_box first");
+  if (lmp->domain->nonperiodic) fail_partition(lmp, "candidates need boundary p p p");
 
   atom->nlocal = atom->nghost = 0;
   atom->natoms = 0;

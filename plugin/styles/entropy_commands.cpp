@@ -28,7 +28,8 @@ std::vector<std::string> words(int narg, char **arg, int from)
 
 void EntropyGenerate::command(int narg, char **arg)
 {
-  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_generate", error);
+  if (narg < 1)
+    fail_everywhere(lmp, "entropy_generate: found no arguments, expected the ID of a fix entropy");
   auto *fix = entropy_fix(lmp, "entropy_generate", arg[0]);
   GeneratorOptions options;
   try {
@@ -45,7 +46,8 @@ void EntropyGenerate::command(int narg, char **arg)
 
 void EntropyCandidate::command(int narg, char **arg)
 {
-  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_candidate", error);
+  if (narg < 1)
+    fail_everywhere(lmp, "entropy_candidate: found no arguments, expected the ID of a fix entropy");
   auto *fix = entropy_fix(lmp, "entropy_candidate", arg[0]);
   const long most = std::numeric_limits<long>::max();
   uint64_t seed = 1, index = 0;
@@ -80,7 +82,8 @@ void EntropyCandidate::command(int narg, char **arg)
 
 void EntropyAccept::command(int narg, char **arg)
 {
-  if (narg < 1) utils::missing_cmd_args(FLERR, "entropy_accept", error);
+  if (narg < 1)
+    fail_everywhere(lmp, "entropy_accept: found no arguments, expected the ID of a fix entropy");
   auto *fix = entropy_fix(lmp, "entropy_accept", arg[0]);
   GeneratorOptions options;
   options.nconf = std::numeric_limits<int64_t>::max();
@@ -140,7 +143,8 @@ void EntropyAccept::command(int narg, char **arg)
 
 void EntropyDataset::command(int narg, char **arg)
 {
-  if (narg < 2) utils::missing_cmd_args(FLERR, "entropy_dataset", error);
+  if (narg < 2)
+    fail_everywhere(lmp, "entropy_dataset: found too few arguments, expected FIX-ID action FILE");
   auto *fix = entropy_fix(lmp, "entropy_dataset", arg[0]);
   const std::string action = arg[1];
   const std::string file = narg > 2 ? arg[2] : "";
