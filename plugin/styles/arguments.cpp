@@ -10,18 +10,16 @@
 using namespace smax;
 
 namespace {
-// a word behind the values of a keyword that is neither a value nor a keyword
-struct NoKeyword {
-  explicit NoKeyword(std::string w) : word(std::move(w)) {}
-  std::string word;
+// too many values: one that looks like a word may be meant as a keyword
+struct SurplusWord {
+  std::string error, word;
 };
 
-[[noreturn]] void unknown(const std::string &where, const std::string &word,
-                          const Keywords &keywords)
+std::string unknown(const std::string &word, const Keywords &keywords)
 {
   std::string list;
   for (const auto &k : keywords) list += (list.empty() ? "" : ", ") + k.first;
-  throw std::invalid_argument(where + ": unknown keyword '" + word + "', expected one of " + list);
+  return "unknown keyword '" + word + "', expected one of " + list;
 }
 }    // namespace
 
@@ -37,9 +35,12 @@ void Values::fail(const std::string &found, const std::string &expected) const
 
 void Values::count(size_t n) const
 {
+  if (values.size() == n) return;
+  const std::string found = std::to_string(values.size()) + " values";
+  const std::string expected = std::to_string(n);
   if (values.size() > n && isalpha(static_cast<unsigned char>(values[n][0])))
-    throw NoKeyword(values[n]);
-  if (values.size() != n) fail(std::to_string(values.size()) + " values", std::to_string(n));
+    throw SurplusWord{where + " " + key + ": found " + found + ", expected " + expected, values[n]};
+  fail(found, expected);
 }
 
 double Values::number(size_t i, double lo, double hi, const char *expected) const
@@ -89,7 +90,8 @@ void smax::parse_keywords(const std::string &where, const std::vector<std::strin
   size_t i = 0;
   while (i < words.size()) {
     const auto it = keywords.find(words[i]);
-    if (it == keywords.end()) unknown(where, words[i], keywords);
+    if (it == keywords.end())
+      throw std::invalid_argument(where + ": " + unknown(words[i], keywords));
     if (!seen.insert(words[i]).second)
       throw std::invalid_argument(where + ": keyword '" + words[i] + "' is given twice");
     size_t end = i + 1;
@@ -98,8 +100,8 @@ void smax::parse_keywords(const std::string &where, const std::vector<std::strin
       throw std::invalid_argument(where + " " + words[i] + ": no value, expected at least one");
     try {
       it->second(Values(where, words[i], {words.begin() + i + 1, words.begin() + end}));
-    } catch (const NoKeyword &e) {
-      unknown(where, e.word, keywords);
+    } catch (const SurplusWord &e) {
+      throw std::invalid_argument(e.error + "; or " + unknown(e.word, keywords));
     }
     i = end;
   }

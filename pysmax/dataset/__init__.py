@@ -1,0 +1,1 @@
+"""Datasets: records of structures and labels, their store, and what is made of them."""

@@ -1,0 +1,1 @@
+"""Labels: reference energies, forces and stresses of structures."""
