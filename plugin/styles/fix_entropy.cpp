@@ -152,7 +152,7 @@ void FixEntropy::parse(int narg, char **arg)
        }},
   };
   parse_keywords("fix entropy", {arg, arg + narg}, keywords);
-  term = entropy_user ? Term::Full : Term::Core;
+  reset_term();
   set_types(a.elements, a.radii);
   attach_dataset(a);
   rcutfac = data->descriptor.rcutfac;
@@ -333,7 +333,7 @@ int FixEntropy::modify_param(int narg, char **arg)
   if (strcmp(arg[0], "entropy") == 0) {
     if (narg < 2) utils::missing_cmd_args(FLERR, "fix_modify entropy", error);
     entropy_user = utils::logical(FLERR, arg[1], false, lmp) == 1;
-    term = entropy_user ? Term::Full : Term::Core;
+    reset_term();
     return 2;
   }
   if (strcmp(arg[0], "radius") == 0) {
@@ -345,8 +345,9 @@ int FixEntropy::modify_param(int narg, char **arg)
     input->variable->compute_atom(ivar, igroup, radius, 1, 0);
     for (int i = 0; i < atom->nlocal; i++)
       if (!(radius[i] > 0.0) || !std::isfinite(radius[i]))
-        error->one(FLERR, "fix_modify radius: found {} for atom {}, expected a positive length",
-                   radius[i], atom->tag[i]);
+        fail_here(lmp,
+                  fmt::format("fix_modify radius: found {} for atom {}, expected a positive length",
+                              radius[i], atom->tag[i]));
     return 2;
   }
   return 0;

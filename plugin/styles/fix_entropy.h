@@ -61,7 +61,8 @@ class FixEntropy : public Fix {
   int ncoeff() const { return nfeat; }
   enum class Term { Core, Features, Full };    // core only; core and features; everything
   void set_term(Term t) { term = t; }
-  bool entropy_wanted() const { return entropy_user; }
+  // what keyword entropy says; features are there for f_ID in either case
+  void reset_term() { term = entropy_user ? Term::Full : Term::Features; }
   double *radii() { return radius; }    // [nlocal + nghost] Angstrom
   double *const *features() const
   {

@@ -28,7 +28,9 @@ class Level:
     @property
     def hash(self) -> str:
         """16 hex digits of engine and settings; the version is recorded but is no other level."""
-        text = json.dumps([self.engine, self.settings], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(
+            [self.engine, self.settings], sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
