@@ -210,16 +210,22 @@ void smax::evaluate_features(LAMMPS *lmp, FixEntropy *fix)
 void smax::quiet_command(LAMMPS *lmp, const std::string &line)
 {
   std::string failure;
+  bool alone = false;    // error->one: the other ranks know nothing of it, and wait
   {
     Quiet quiet(lmp);
     try {
       lmp->input->one(line);
       return;
+    } catch (LAMMPSAbortException &e) {
+      failure = e.what();
+      alone = e.get_universe() == lmp->world;
     } catch (LAMMPSException &e) {
       failure = e.what();
     }
   }
   failure = utils::trim(failure);
   if (failure.rfind("ERROR: ", 0) == 0) failure.erase(0, 7);
-  fail_partition(lmp, fmt::format("'{}' failed: {}", line, failure));
+  const std::string what = fmt::format("'{}' failed: {}", line, failure);
+  if (alone) fail_here(lmp, what);
+  fail_partition(lmp, what);
 }

@@ -2,11 +2,13 @@
 
 #include "cell_tools.h"
 #include "extxyz.h"
+#include "failure.h"
 #include "fix_entropy.h"
 #include "npz.h"
 
 #include "comm.h"
 #include "universe.h"
+#include "utils.h"
 
 #include <stdexcept>
 
@@ -56,22 +58,35 @@ void for_each_frame(LAMMPS *lmp, FixEntropy *fix, const std::string &path, Evalu
   MPI_Comm roots;
   MPI_Comm_split(lmp->universe->uworld, root, lmp->universe->me, &roots);
 
+  const auto usable = [&](const ExtxyzFrame &frame, int64_t number) {
+    try {
+      return to_candidate(frame, covalent.data(), vacuum);
+    } catch (std::exception &e) {
+      throw std::runtime_error(path + ": frame " + std::to_string(number) + ": " + e.what());
+    }
+  };
   ExtxyzReader reader(path);
   std::vector<int> size(P), at(P + 1, 0);
   bool more = true;
   while (more) {
     ExtxyzFrame frame;
+    Candidate candidate;
     Row row;
     bool have = false;
     int frames = 0;
-    for (int p = 0; p < P && more; p++) {
-      more = p == mine ? reader.next(frame) : reader.skip();
-      if (p == mine) have = more;
-      frames += more;
+    try {
+      for (int p = 0; p < P && more; p++) {
+        more = p == mine ? reader.next(frame) : reader.skip();
+        if (p == mine) have = more;
+        frames += more;
+        if (p == mine && more) candidate = usable(frame, reader.frames());
+      }
+    } catch (std::exception &e) {    // the other partitions may have no fault in theirs
+      fail_partition(lmp, fmt::format("entropy_dataset: {}", e.what()));
     }
     if (frames == 0) break;
     if (have) {
-      place_candidate(lmp, fix, to_candidate(frame, covalent.data(), vacuum));
+      place_candidate(lmp, fix, candidate);
       evaluate_features(lmp, fix);
       row = evaluate();
     }

@@ -102,6 +102,9 @@ void EntropyAccept::command(int narg, char **arg)
   } catch (std::exception &e) {
     fail_everywhere(lmp, e.what());
   }
+  if (!out.empty() && universe->nworlds > 1)
+    fail_everywhere(lmp, "entropy_accept out: found " + std::to_string(universe->nworlds) +
+                             " partitions, expected one: they would share the files");
   if (!fix->dataset().has_reference())
     error->all(FLERR,
                "entropy_accept: the dataset has no reference variances, expected "
@@ -114,7 +117,8 @@ void EntropyAccept::command(int narg, char **arg)
   r.moments = collect_moments(lmp, fix);
   r.ratio = fix->min_ratio();
   r.distance = fix->min_distance();
-  r.evaluations = fix->tally.evaluations;
+  r.evaluations = fix->tally.evaluations - fix->tally.at_accept;
+  fix->tally.at_accept = fix->tally.evaluations;
   r.atoms = collect_candidate(lmp, fix);
 
   // every rank decides alike; rank 0 writes
@@ -124,7 +128,7 @@ void EntropyAccept::command(int narg, char **arg)
     std::unique_ptr<RunFiles> files;
     if (comm->me == 0 && !out.empty()) {
       files = std::make_unique<RunFiles>(out);
-      if (data.state.file_bytes > 0)
+      if (data.state.table_bytes > 0)
         files->resume(data.state);
       else if (!files->open(false))
         files->create();

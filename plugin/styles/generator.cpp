@@ -8,7 +8,9 @@
 #include "platform.h"
 #include "universe.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
 
 using namespace LAMMPS_NS;
@@ -19,14 +21,18 @@ constexpr size_t MAX_OUTBOX = 4;
 }    // namespace
 
 Generator::Generator(LAMMPS *l, FixEntropy *f, const GeneratorOptions &o) :
-    lmp(l), fix(f), opt(o), exchange(l), applied(0), stopped(false), started(platform::walltime())
+    lmp(l), fix(f), opt(o), exchange(l), applied(0), stopped(false), started(platform::walltime()),
+    waited(0.0), kernel_before(f->tally.kernel), reduce_before(f->tally.reduce),
+    evaluations_before(f->tally.atom_evaluations)
 {
   if (opt.lag == 0) opt.lag = exchange.partitions() > 1 ? 8 : 1;
+  fix->set_tolerant(true);
 }
 
 Generator::~Generator()
 {
   fix->poll = nullptr;
+  fix->set_tolerant(false);
 }
 
 void Generator::run()
@@ -51,6 +57,17 @@ void Generator::loop()
   fix->poll = nullptr;
 }
 
+// No move of the atoms brings an atom away from its own images: the edges of a reduced cell.
+
+bool Generator::images_too_close(const Candidate &c, Result &r) const
+{
+  const double edge = sqrt(
+      MIN(c.lx * c.lx, MIN(c.xy * c.xy + c.ly * c.ly, c.xz * c.xz + c.yz * c.yz + c.lz * c.lz)));
+  r.distance = edge;
+  r.ratio = edge / (2.0 * *std::max_element(c.radius.begin(), c.radius.end()));
+  return r.distance < opt.accept.distance || r.ratio < opt.accept.ratio;
+}
+
 Result Generator::try_candidate(int64_t index)
 {
   const double start = platform::walltime();
@@ -61,6 +78,14 @@ Result Generator::try_candidate(int64_t index)
   } catch (std::exception &e) {
     fail_partition(lmp, fmt::format("entropy_generate: candidate {}: {}", index, e.what()));
   }
+  Result r;
+  r.index = index;
+  if (images_too_close(c, r)) {
+    r.moments = Moments(fix->ncoeff());
+    r.atoms = std::move(c);
+    r.seconds = platform::walltime() - start;
+    return r;
+  }
   place_candidate(lmp, fix, c);
   fix->set_term(FixEntropy::Term::Core);
   quiet_command(
@@ -68,16 +93,21 @@ Result Generator::try_candidate(int64_t index)
   fix->set_term(FixEntropy::Term::Full);
   quiet_command(lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.steps, 10 * opt.steps));
 
-  Result r;
-  r.index = index;
   r.moments = collect_moments(lmp, fix);
   r.ratio = fix->min_ratio();
   r.distance = fix->min_distance();
   r.atoms = collect_candidate(lmp, fix);
   r.evaluations = fix->tally.evaluations - before.evaluations;
   r.seconds = platform::walltime() - start;
-  seconds.minimise += r.seconds;
   return r;
+}
+
+// Rows of the table that came in while LAMMPS was mute.
+
+void Generator::speak()
+{
+  tell(lmp, unsaid);
+  unsaid.clear();
 }
 
 void Generator::hear(const Message &m)
@@ -115,6 +145,7 @@ bool Generator::catch_up(int64_t index)
     int what = 0;    // 0: nothing more to do, 1: a decision, 2: stop
     if (lmp->comm->me == 0) {
       listen();
+      speak();
       while (exchange.pending() > MAX_OUTBOX) listen();
       auto next_is_due = [&] {
         return !decisions.empty() &&
@@ -141,7 +172,7 @@ bool Generator::catch_up(int64_t index)
     }
     apply(m);
   }
-  seconds.wait += platform::walltime() - start;
+  waited += platform::walltime() - start;
   return !stopped;
 }
 
@@ -164,6 +195,7 @@ void Generator::submit(const Result &result)
   } catch (std::exception &e) {
     fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
+  speak();
 }
 
 /* ----------------------------------------------------------------------
@@ -187,8 +219,9 @@ void Generator::finish()
   } catch (std::exception &e) {
     fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
   }
-  MPI_Barrier(lmp->universe->uworld);
-  fix->dataset() = load_or_stop();
+  speak();
+  if (committee) fix->dataset() = committee->dataset();
+  share(fix->dataset());
   fix->reset_term();
 }
 
@@ -200,11 +233,11 @@ void Generator::summary()
   // rank 0 of each partition speaks for it
   double mine[5] = {0.0, 0.0, 0.0, 0.0, 0.0}, sum[5];
   if (lmp->comm->me == 0) {
-    mine[0] = t.kernel;
-    mine[1] = seconds.wait + t.reduce;
+    mine[0] = t.kernel - kernel_before;
+    mine[1] = waited + t.reduce - reduce_before;
     mine[2] = io;
     mine[3] = total;
-    mine[4] = double(t.atom_evaluations);
+    mine[4] = double(t.atom_evaluations - evaluations_before);
   }
   MPI_Reduce(mine, sum, 5, MPI_DOUBLE, MPI_SUM, 0, lmp->universe->uworld);
   if (!committee) return;

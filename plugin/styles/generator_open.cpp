@@ -10,6 +10,7 @@
 #include "universe.h"
 #include "utils.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -38,9 +39,7 @@ void Generator::open()
   int flag = resumed;
   MPI_Bcast(&flag, 1, MPI_INT, 0, lmp->universe->uworld);
   if (flag) {
-    if (!chair) data = load_or_stop();
-    // nobody decides, and so replaces the file, before every rank has read it
-    MPI_Barrier(lmp->universe->uworld);
+    share(data);
   } else {
     data.state = RunState();
     data.state.seed = opt.seed;
@@ -56,7 +55,7 @@ void Generator::open()
   if (!chair) return;
   try {
     if (!resumed) files->create();
-    auto say = [this](const std::string &text) { tell(lmp, text); };
+    auto say = [this](const std::string &text) { unsaid += text; };
     auto announce = [this](const Message &m) {
       exchange.send_to_all(m);
       hear(m);
@@ -77,14 +76,19 @@ void Generator::open()
   }
 }
 
-Dataset Generator::load_or_stop()
+// The dataset of the chair's rank 0 to every rank of every partition.
+
+void Generator::share(Dataset &data)
 {
-  try {
-    return Dataset::load(opt.out + ".moments");
-  } catch (std::exception &e) {
-    fail_here(lmp, fmt::format("entropy_generate: {}", e.what()));
-  }
-  return {};
+  const bool chair = exchange.chair() && lmp->comm->me == 0;
+  std::string bytes = chair ? data.bytes() : "";
+  auto size = (unsigned long long) bytes.size();
+  MPI_Bcast(&size, 1, MPI_UNSIGNED_LONG_LONG, 0, lmp->universe->uworld);
+  bytes.resize(size);
+  constexpr unsigned long long MOST = 1ULL << 30;
+  for (unsigned long long at = 0; at < size; at += MOST)
+    MPI_Bcast(&bytes[at], int(std::min(MOST, size - at)), MPI_CHAR, 0, lmp->universe->uworld);
+  if (!chair) data = Dataset::parse(bytes, opt.out + ".moments");
 }
 
 // The dataset of the files, which must be of this run.

@@ -33,7 +33,7 @@ def bispectrum(
 ) -> tuple[Array, npt.NDArray[np.int64]]:
     """Features [sum of atoms, n] and atoms of each structure [m]; n = 55 at twojmax 8.
 
-    Radii: the array ``r_eff`` (A) where a structure has it, else the elements' covalent radii; cutoff of a pair
+    Radii: the array ``r_eff`` (A) where a structure has it, else the covalent radius; pair cutoff
     rcutfac (r_i + r_j). Directions without periodicity get vacuum. ``ranks`` share the structures. Raises
     SmaxError with what LAMMPS said.
     """

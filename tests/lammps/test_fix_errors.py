@@ -55,7 +55,7 @@ ARGUMENTS = {
     "strength text": fix("strength 1.0x", "strength: found '1.0x'", "positive number"),
     "core": fix("core -1", "core: found '-1'", "0 or more"),
     "core nan": fix("core nan", "core: found 'nan'", "0 or more"),
-    "eps": fix("eps 0", "eps: found '0'", "from 1e-14 to 1"),
+    "eps": fix("eps 0", "eps: found '0'", "from 1e-12 to 1"),
     "rfac0": fix("rfac0 1.5", "rfac0: found '1.5'", "above 0 and up to 1"),
     "rmin0": fix("rmin0 -0.1", "rmin0: found '-0.1'", "0 or more"),
     "rcutfac": fix("rcutfac 0", "rcutfac: found '0'", "from 1 to 20"),
