@@ -34,6 +34,10 @@ Moments get_moments(const Npz &z, const std::string &prefix, int n, const std::s
   if (m.count < 0)
     throw std::runtime_error(path + ": " + prefix + "count is " + std::to_string(m.count) +
                              ", expected 0 or more");
+  for (int i = 0; i < n; i++)
+    if (m.scatter[size_t(i) * n + i] < 0.0)
+      throw std::runtime_error(path + ": " + prefix + "scatter[" + std::to_string(i) + "][" +
+                               std::to_string(i) + "] is negative, expected 0 or more");
   for (const auto *v : {&m.mean, &m.scatter})
     for (double d : *v)
       if (!std::isfinite(d))
@@ -60,6 +64,22 @@ constexpr IntField FIELDS[] = {
     {"partitions", &RunState::partitions},
     {"lag", &RunState::lag},
 };
+
+void check_state(const Dataset &d, const std::string &path)
+{
+  for (const IntField &f : FIELDS)
+    if (d.state.*f.field < 0)
+      throw std::runtime_error(path + ": " + f.key + " is " + std::to_string(d.state.*f.field) +
+                               ", expected 0 or more");
+  if (d.state.frames > d.state.tried || d.state.tried > d.state.next_index)
+    throw std::runtime_error(path + ": frames " + std::to_string(d.state.frames) + ", tried " +
+                             std::to_string(d.state.tried) + ", next_index " +
+                             std::to_string(d.state.next_index) + ", expected them in this order");
+  for (size_t k = 0; k < d.variance.size(); k++)
+    if (!(d.variance[k] > 0.0 && std::isfinite(d.variance[k])))
+      throw std::runtime_error(path + ": variance[" + std::to_string(k) + "] is " +
+                               std::to_string(d.variance[k]) + ", expected above 0");
+}
 
 void put_window(Npz &z, const std::deque<Decision> &window, int n)
 {
@@ -186,6 +206,7 @@ std::string Dataset::bytes() const
   z["seed"] = NpzArray::of(int64_t(state.seed));
   z["file_crc"] = NpzArray::of(int64_t(state.file_crc));
   z["seconds"] = NpzArray::of(state.seconds);
+  if (!state.isa.empty()) z["isa"] = NpzArray::of(state.isa);
   put_moments(z, "prior_", prior.n ? prior : Moments(n));
   if (!window.empty()) {
     put_moments(z, "trail_", trail.n ? trail : Moments(n));
@@ -223,11 +244,16 @@ Dataset Dataset::parse(const std::string &bytes, const std::string &path)
     throw std::runtime_error(path + ": mode is '" + mode + "', expected atom or config");
   d.mode = mode == "atom" ? Mode::Atom : Mode::Config;
   d.eps = npz_double(z, "eps", path);
+  if (!(d.eps > 0.0 && std::isfinite(d.eps)))
+    throw std::runtime_error(path + ": eps is " + std::to_string(d.eps) +
+                             ", expected a finite number above 0");
   const int n = d.nfeatures();
   d.moments = get_moments(z, "", n, path);
   d.reference = get_moments(z, "ref_", n, path);
   if (d.reference.count > 0) d.variance = npz_doubles(z, "variance", {size_t(n)}, path);
   for (const IntField &f : FIELDS) d.state.*f.field = npz_int(z, f.key, path);
+  check_state(d, path);
+  if (z.count("isa")) d.state.isa = npz_text(z, "isa", path);
   d.state.seed = uint64_t(npz_int(z, "seed", path));
   d.state.file_crc = uint32_t(npz_int(z, "file_crc", path));
   d.state.seconds = npz_double(z, "seconds", path);

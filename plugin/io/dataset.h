@@ -37,6 +37,7 @@ struct RunState {
   uint32_t file_crc = 0;    // CRC-32 of the first file_bytes bytes
   int64_t partitions = 1, lag = 0;
   double seconds = 0.0;    // wall time of all runs so far
+  std::string isa;         // instruction set of the kernel: bits depend on it
 };
 
 // Decision on one candidate, as the partitions tell each other.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <stdexcept>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -87,8 +88,19 @@ RunFiles::~RunFiles()
   if (table >= 0) close(table);
 }
 
-bool RunFiles::open(bool restart) const
+// For as long as this process lives, whatever kills it. A file system without locks has none.
+
+void RunFiles::claim()
 {
+  frames = open_or_fail(frames_path(), O_RDWR | O_CREAT);
+  if (flock(frames, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+    throw std::runtime_error(frames_path() +
+                             ": another run is writing it, expected one run for each out");
+}
+
+bool RunFiles::open(bool restart)
+{
+  claim();
   const bool moments = size_of(moments_path()) >= 0;
   if (moments && restart) return true;
   if (moments || size_of(frames_path()) > 0)
@@ -101,7 +113,8 @@ bool RunFiles::open(bool restart) const
 
 void RunFiles::create()
 {
-  frames = open_or_fail(frames_path(), O_RDWR | O_CREAT | O_TRUNC);
+  if (frames < 0) claim();
+  cut(frames, frames_path(), 0);
   table = open_or_fail(table_path(), O_RDWR | O_CREAT | O_TRUNC);
   frame_bytes = 0;
   crc = 0;
@@ -110,8 +123,7 @@ void RunFiles::create()
 
 void RunFiles::resume(const RunState &state)
 {
-  // a run that was stopped before its first frame may have no file for it
-  frames = open_or_fail(frames_path(), O_RDWR | (state.file_bytes == 0 ? O_CREAT : 0));
+  if (frames < 0) claim();
   table = open_or_fail(table_path(), O_RDWR);
   frame_bytes = state.file_bytes;
   table_bytes = state.table_bytes;

@@ -25,9 +25,10 @@ class RunFiles {
   std::string random_path() const { return prefix + ".random.extxyz"; }
 
   // All throw std::runtime_error: path, what was found, what was expected.
-  // true: there is a run to resume; false: there is none, call create(). Files that would be lost,
-  // or that do not make a run, are errors.
-  bool open(bool restart) const;
+  // Claims the files for this process, then: true: there is a run to resume; false: there is none,
+  // call create(). Files that would be lost, that do not make a run, or that another process
+  // claims, are errors.
+  bool open(bool restart);
   void create();
   // Checks the files against the state, cuts off what the state does not count.
   void resume(const RunState &state);
@@ -39,6 +40,7 @@ class RunFiles {
   static void write_file(const std::string &path, const std::string &text);
 
  private:
+  void claim();
   std::string prefix;
   int frames = -1, table = -1;    // file descriptors
   int64_t frame_bytes = 0, table_bytes = 0;

@@ -110,7 +110,7 @@ void draw_shape(const Recipe &recipe, Rng &rng, double cell[3][3])
 
 }    // namespace
 
-Candidate smax::make_candidate(const Recipe &recipe, uint64_t seed, uint64_t index)
+Candidate smax::make_candidate(const Recipe &recipe, uint64_t seed, uint64_t index, int placement)
 {
   Rng rng(seed, index);
   Candidate out;
@@ -134,6 +134,7 @@ Candidate smax::make_candidate(const Recipe &recipe, uint64_t seed, uint64_t ind
   out.lx = h[0][0], out.xy = h[1][0], out.ly = h[1][1];
   out.xz = h[2][0], out.yz = h[2][1], out.lz = h[2][2];
 
+  for (size_t skip = 3 * out.z.size() * size_t(placement); skip > 0; skip--) rng.uniform();
   for (size_t i = 0; i < out.z.size(); i++) {
     const double s[3] = {rng.uniform(), rng.uniform(), rng.uniform()};
     double x[3];

@@ -57,8 +57,9 @@ struct Recipe {
 // nelements (no more than atoms), by weight and without repetition; counts uniform over all
 // multisets in which each drawn element occurs (fixed: a whole multiple of the formula unit that
 // natoms gives weight to, else the unit itself); radii; volume; shape; angles; positions, uniform.
-// Throws std::runtime_error if none can be made.
-Candidate make_candidate(const Recipe &recipe, uint64_t seed, uint64_t index);
+// Placement p > 0: the same cell, elements and radii, with the atoms placed for the (p + 1)-th
+// time. Throws std::runtime_error if none can be made.
+Candidate make_candidate(const Recipe &recipe, uint64_t seed, uint64_t index, int placement = 0);
 
 }    // namespace smax
 

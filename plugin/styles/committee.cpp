@@ -150,7 +150,7 @@ Committee::Committee(Dataset d, RunFiles *f, const GeneratorOptions &o, int p, P
   const int64_t width =
       int64_t(partitions) * opt.lag * int64_t(Moments::packed_size(head.nfeatures()));
   checkpoint_every = opt.reproducible ? int(1 + width / 50000) : 1;
-  done = head.state.frames >= opt.nconf;
+  done = head.state.frames >= opt.nconf || head.state.tried >= opt.max_tries;
   if (done) announce(stop_message());
 }
 

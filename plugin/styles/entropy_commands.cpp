@@ -56,10 +56,8 @@ void EntropyCandidate::command(int narg, char **arg)
     Recipe recipe;
     Keywords keywords;
     add_recipe_keywords(keywords, recipe);
-    keywords["recipe"] = [&](const Values &v) {
-      v.count(1);
-      recipe.read(v.all()[0]);
-    };
+    read_recipe_first(words(narg, arg, 1), recipe);
+    keywords["recipe"] = [](const Values &v) { v.count(1); };
     keywords["seed"] = [&](const Values &v) {
       v.count(1);
       seed = uint64_t(v.integer(0, 0, most));

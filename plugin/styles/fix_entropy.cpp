@@ -160,7 +160,7 @@ void FixEntropy::parse(int narg, char **arg)
   nfeat = kernel->ncoeff();
   if (comm->me == 0)
     utils::logmesg(lmp, "fix entropy: dataset {}, N = {}, {} features per vector, kernel {}\n",
-                   dataset_name, data->moments.count, nfeat, isa_name(kernel->isa()));
+                   dataset_name, data->moments.count, nfeat, isa());
 }
 
 void FixEntropy::attach_dataset(const FixEntropyArgs &a)
@@ -208,6 +208,11 @@ void FixEntropy::set_types(const std::vector<std::string> &elements,
                                   "', expected a chemical symbol from H to Cm");
     rtype[t] = radii.empty() ? covalent_radius(ztype[t]) : radii[t - 1];
   }
+}
+
+const char *FixEntropy::isa() const
+{
+  return isa_name(kernel->isa());
 }
 
 int FixEntropy::type_of_z(int z) const

@@ -59,6 +59,7 @@ class FixEntropy : public Fix {
 
   smax::Dataset &dataset() { return *data; }
   int ncoeff() const { return nfeat; }
+  const char *isa() const;    // instruction set of the kernel
   // where the entropy of D + x has no value: an error, or (the greedy loop) a wall of energy
   void set_tolerant(bool yes) { tolerant = yes; }
   enum class Term { Core, Features, Full };    // core only; core and features; everything

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 using namespace LAMMPS_NS;
@@ -18,6 +19,7 @@ using namespace smax;
 
 namespace {
 constexpr size_t MAX_OUTBOX = 4;
+constexpr double HOPELESS = 0.9;    // of the closest ratio accepted, after the core's relaxation
 }    // namespace
 
 Generator::Generator(LAMMPS *l, FixEntropy *f, const GeneratorOptions &o) :
@@ -68,6 +70,44 @@ bool Generator::images_too_close(const Candidate &c, Result &r) const
   return r.distance < opt.accept.distance || r.ratio < opt.accept.ratio;
 }
 
+// Core-relaxes each of the placements of a candidate; the atoms become those of the placement that
+// alone, before its minimisation, would raise the entropy most.
+
+void Generator::best_placement(const Candidate &first, int64_t index)
+{
+  Candidate best;
+  double most = -std::numeric_limits<double>::infinity();
+  for (int p = 0; p < opt.placements; p++) {
+    place_candidate(lmp, fix, p ? make_candidate(opt.recipe, opt.seed, uint64_t(index), p) : first);
+    relax_core();
+    if (opt.placements == 1) return;
+    fix->set_term(FixEntropy::Term::Full);
+    quiet_command(lmp, "run 0 post no");
+    // two vectors on top of each other in a far place are no gain: the distance test rejects them
+    const double dS = fix->min_ratio() < opt.accept.ratio * HOPELESS
+                          ? -std::numeric_limits<double>::max()
+                          : fix->delta_entropy();
+    if (dS <= most) continue;
+    most = dS;
+    best = collect_candidate(lmp, fix);
+    if (p + 1 == opt.placements) return;
+  }
+  int size = int(best.x.size());
+  MPI_Bcast(&size, 1, MPI_INT, 0, lmp->world);
+  best.x.resize(size);
+  MPI_Bcast(best.x.data(), size, MPI_DOUBLE, 0, lmp->world);
+  Candidate c = first;
+  c.x = best.x;
+  place_candidate(lmp, fix, c);
+}
+
+void Generator::relax_core()
+{
+  fix->set_term(FixEntropy::Term::Core);
+  quiet_command(
+      lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
+}
+
 Result Generator::try_candidate(int64_t index)
 {
   const double start = platform::walltime();
@@ -86,10 +126,7 @@ Result Generator::try_candidate(int64_t index)
     r.seconds = platform::walltime() - start;
     return r;
   }
-  place_candidate(lmp, fix, c);
-  fix->set_term(FixEntropy::Term::Core);
-  quiet_command(
-      lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
+  best_placement(c, index);
   fix->set_term(FixEntropy::Term::Full);
   quiet_command(lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.steps, 10 * opt.steps));
 

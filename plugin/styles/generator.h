@@ -48,6 +48,8 @@ class Generator {
   Moments random_cell(int64_t index, std::string &frame);
   void loop();
   bool images_too_close(const Candidate &c, Result &r) const;
+  void best_placement(const Candidate &first, int64_t index);
+  void relax_core();
   Result try_candidate(int64_t index);
   void speak();
   void hear(const Message &m);

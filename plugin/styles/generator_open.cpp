@@ -47,7 +47,10 @@ void Generator::open()
     data.prior = data.trail = data.moments;
   }
   const int64_t layout[2] = {exchange.partitions(), opt.lag};
+  const std::string isa = fix->isa();
   const bool same_layout = data.state.partitions == layout[0] && data.state.lag == layout[1];
+  const bool same_run = same_layout && data.state.isa == isa;
+  data.state.isa = isa;
   data.state.partitions = layout[0];
   data.state.lag = layout[1];
   start_state(data, flag && same_layout && opt.reproducible);
@@ -64,9 +67,10 @@ void Generator::open()
       tell(lmp,
            fmt::format("entropy_generate: {} goes on at candidate {} with {} configurations{}\n",
                        opt.out, head_start.state.next_index, head_start.state.frames,
-                       same_layout || !opt.reproducible
+                       same_run || !opt.reproducible
                            ? ""
-                           : " (another layout: not the same run as without the stop)"));
+                           : " (another layout or instruction set: not the same run as without the "
+                             "stop)"));
     tell(lmp, table_heading());
     committee = std::make_unique<Committee>(head_start, files.get(), opt, exchange.partitions(),
                                             say, announce);
@@ -202,9 +206,7 @@ void Generator::make_reference()
 Moments Generator::random_cell(int64_t index, std::string &frame)
 {
   place_candidate(lmp, fix, make_candidate(opt.recipe, opt.seed ^ REFERENCE_STREAM, index));
-  fix->set_term(FixEntropy::Term::Core);
-  quiet_command(
-      lmp, fmt::format("minimize 0.0 {} {} {}", opt.ftol, opt.core_steps, 10 * opt.core_steps));
+  relax_core();
   evaluate_features(lmp, fix);
   const Candidate c = collect_candidate(lmp, fix);
   if (lmp->comm->me == 0)

@@ -35,6 +35,12 @@ void smax::add_acceptance_keywords(Keywords &keywords, Acceptance &accept)
   };
 }
 
+void smax::read_recipe_first(const std::vector<std::string> &words, Recipe &recipe)
+{
+  for (size_t i = 0; i + 1 < words.size(); i++)
+    if (words[i] == "recipe") recipe.read(words[i + 1]);
+}
+
 GeneratorOptions smax::parse_generator_options(const std::vector<std::string> &words)
 {
   GeneratorOptions o;
@@ -48,6 +54,7 @@ GeneratorOptions smax::parse_generator_options(const std::vector<std::string> &w
   keywords["reference"] = integer(o.reference, 2, 1000000);
   keywords["core_steps"] = integer(o.core_steps, 0, 1000000);
   keywords["steps"] = integer(o.steps, 0, 1000000);
+  keywords["placements"] = integer(o.placements, 1, 1000);
   keywords["lag"] = integer(o.lag, 1, 1000);
   keywords["out"] = [&o](const Values &v) {
     v.count(1);
@@ -66,9 +73,7 @@ GeneratorOptions smax::parse_generator_options(const std::vector<std::string> &w
     o.reproducible = v.choice(0, {"free", "reproducible"}) == 1;
   };
 
-  // the recipe file first, then the keywords, which refine it
-  for (size_t i = 0; i + 1 < words.size(); i++)
-    if (words[i] == "recipe") o.recipe.read(words[i + 1]);
+  read_recipe_first(words, o.recipe);
   parse_keywords("entropy_generate", words, keywords);
   if (o.nconf == 0) throw std::invalid_argument("entropy_generate: keyword nconf is missing");
   o.recipe.validate();

@@ -25,12 +25,16 @@ struct GeneratorOptions {
   bool restart = false;
   int reference = 100;    // random core-relaxed cells that give the variances
   int core_steps = 30, steps = 100;
+  int placements = 1;    // of which the best is minimised
   double ftol = 0.05;    // largest force component at which a minimisation stops
   Acceptance accept;
   bool reproducible = true;
   int lag = 0;    // rounds a partition may run ahead of the decisions; 0: chosen
   Recipe recipe;
 };
+
+// The file of "recipe FILE", wherever that stands in words: the other keywords refine it.
+void read_recipe_first(const std::vector<std::string> &words, Recipe &recipe);
 
 // All throw std::invalid_argument with one sentence.
 GeneratorOptions parse_generator_options(const std::vector<std::string> &words);

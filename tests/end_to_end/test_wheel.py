@@ -215,6 +215,13 @@ def test_a_wrong_option_is_named(
     assert message in re.sub(r"\s+", " ", done.stderr)
 
 
+def test_a_wrong_package_folder_is_named(tmp_path: Path) -> None:
+    """Never silently another LAMMPS."""
+    done = configure(tmp_path, "-DLAMMPS_DIR=/nowhere")
+    assert done.returncode != 0
+    assert "LAMMPS_DIR is '/nowhere', expected" in re.sub(r"\s+", " ", done.stderr)
+
+
 def test_the_kernel_tests_need_no_lammps(tmp_path: Path) -> None:
     options = ["-DSMAX_BUILD_PLUGIN=OFF", "-DSMAX_BUILD_TESTS=ON"]
     done = succeed(configure(tmp_path, *options))

@@ -244,6 +244,19 @@ def test_bad_radius_on_one_rank(lmp: Lmp, ranks: int) -> None:
     assert "fix_modify radius: found -" in done.stdout and "expected a positive length" in done.stdout
 
 
+def test_a_larger_atom_appears_during_a_run(lmp: Lmp, ranks: int) -> None:
+    """The list reaches as far as the largest radius of its start: never silently too short."""
+    text = (
+        HEAD
+        + BOX.replace("0 9 0 9 0 9", "0 30 0 30 0 30")
+        + "fix e all entropy entropy no elements H Be Cs\n"
+    )
+    text += "create_atoms 1 random 30 11 NULL\nregion new block 5 25 5 25 5 25 units box\n"
+    text += "fix d all deposit 1 3 1 77 region new near 1.0 units box\nrun 5\n"
+    done = lmp(text, ranks=ranks, check=False, timeout_s=TIMEOUT_S)
+    assert done.returncode != 0 and "radius 2.32 of atom" in done.stdout and "new run" in done.stdout
+
+
 def test_full_disk(lmp: Lmp) -> None:
     text = HEAD + BOX + GOOD + "entropy_dataset e write /dev/full/a.moments\n"
     done = lmp(text, ranks=2, check=False, timeout_s=TIMEOUT_S)
