@@ -44,6 +44,7 @@ struct FixEntropyArgs {
 
 namespace {
 constexpr double PI = 3.14159265358979323846;
+constexpr int SMALL_CELL = 200;    // atoms: beyond, all pairs cost more than a binned list
 }    // namespace
 
 /* ---------------------------------------------------------------------- */
@@ -51,8 +52,8 @@ constexpr double PI = 3.14159265358979323846;
 FixEntropy::FixEntropy(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true), count_scale(true),
     tolerant(false), term(Term::Full), K(1.0), A(10.0), rcutfac(3.0),
-    ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr), longest(0.0), radius(nullptr),
-    nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
+    ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr), own_images(false), longest(0.0),
+    radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
 {
   if (igroup != 0) error->all(FLERR, "fix entropy: group is not all, expected all");
   if (atom->tag_enable == 0) error->all(FLERR, "fix entropy needs atom IDs");
@@ -256,13 +257,19 @@ void FixEntropy::init()
   if (term != Term::Core && !(rmin0 < shortest))
     error->all(FLERR, "fix entropy rmin0: found {}, expected less than the shortest cutoff, {}",
                rmin0, shortest);
-  const double cut = 2.0 * longest * MAX(rcutfac, 1.0);
+  request_neighbours(2.0 * longest * MAX(rcutfac, 1.0));
+}
 
-  // a list and ghosts of our own reach: nothing depends on the pair style
+// A list and ghosts of our own reach, where we need them: nothing depends on the pair style.
 
+void FixEntropy::request_neighbours(double cut)
+{
+  own_images = comm->nprocs == 1 && atom->natoms <= SMALL_CELL && domain->nonperiodic == 0;
+  const double reach = own_images ? 0.0 : cut;
   if (comm->cutghostuser != ghost_set) ghost_user = comm->cutghostuser;
-  ghost_set = MAX(ghost_user, cut + neighbor->skin);
+  ghost_set = MAX(ghost_user, reach + neighbor->skin);
   comm->cutghostuser = ghost_set;
+  if (own_images) return;
   reserve_neighbours(cut + neighbor->skin);
   auto *request = neighbor->add_request(this, NeighConst::REQ_FULL);
   if (cut > 0.0) request->set_cutoff(cut);

@@ -105,12 +105,16 @@ class FixEntropy : public Fix {
   double *radius;    // per-atom effective radius, owned and ghost
   int nmax_array;
 
-  // pairs of the neighbour list that can come inside their own cutoff before it is built again
+  // pairs that can come inside their own cutoff before the list is built again: of LAMMPS'
+  // neighbour list, or, in a small cell on one rank, of owned atoms and lattice vectors. Small
+  // cells have hundreds of ghosts for each atom.
 
   struct Near {
     int j;
-    double rsum;    // r_i + r_j
+    int kx, ky, kz;    // lattice vectors to be added to the position of j
+    double rsum;       // r_i + r_j
   };
+  bool own_images;
   std::vector<int> near_first;
   std::vector<Near> nearby;
 
@@ -126,7 +130,10 @@ class FixEntropy : public Fix {
   void parse(int, char **);
   void attach_dataset(const struct FixEntropyArgs &);
   void set_types(const std::vector<std::string> &, const std::vector<double> &);
+  void request_neighbours(double cut);
   void reserve_neighbours(double reach);
+  void near_in_list();
+  void near_by_images();
   void evaluate(int vflag);
   double gather_neighbours();
   double core_pair(const double *d, double rsq, double rsum, double *fi);

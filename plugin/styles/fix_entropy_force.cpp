@@ -4,9 +4,11 @@
 #include "dataset.h"
 #include "failure.h"
 #include "fix_entropy.h"
+#include "images.h"
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "neigh_list.h"
 #include "neighbor.h"
 
@@ -79,14 +81,11 @@ void FixEntropy::evaluate(int vflag)
   if (poll) poll();
 }
 
-// LAMMPS' list reaches as far as the largest radii do: most of its pairs are beyond their own
-// cutoff.
+// A list reaches as far as the largest radii do: most of its pairs are beyond their own cutoff.
 
 void FixEntropy::post_neighbor()
 {
-  double **x = atom->x;
   const int nlocal = atom->nlocal;
-  const double skin = neighbor->skin;
   // atoms made since init() may need a longer list than there is
   for (int i = 0; i < nlocal + atom->nghost; i++)
     if (radius[i] > longest)
@@ -96,13 +95,39 @@ void FixEntropy::post_neighbor()
                             radius[i], atom->tag[i], longest));
   near_first.assign(nlocal + 1, 0);
   nearby.clear();
-  for (int i = 0; i < nlocal; i++) {
+  if (own_images)
+    near_by_images();
+  else
+    near_in_list();
+}
+
+void FixEntropy::near_in_list()
+{
+  double **x = atom->x;
+  const double skin = neighbor->skin;
+  for (int i = 0; i < atom->nlocal; i++) {
     const int *jlist = list->firstneigh[i];
     for (int jj = 0; jj < list->numneigh[i]; jj++) {
       const int j = jlist[jj] & NEIGHMASK;
       const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
       const double rsum = radius[i] + radius[j], reach = rcutfac * rsum + skin;
-      if (dx * dx + dy * dy + dz * dz < reach * reach) nearby.push_back({j, rsum});
+      if (dx * dx + dy * dy + dz * dz < reach * reach) nearby.push_back({j, 0, 0, 0, rsum});
+    }
+    near_first[i + 1] = int(nearby.size());
+  }
+}
+
+void FixEntropy::near_by_images()
+{
+  double **x = atom->x;
+  const double skin = neighbor->skin;
+  for (int i = 0; i < atom->nlocal; i++) {
+    for (int j = 0; j < atom->nlocal; j++) {
+      const double d[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+      const double rsum = radius[i] + radius[j];
+      for_each_image(domain->h, d, rcutfac * rsum + skin, [&](int kx, int ky, int kz) {
+        if (i != j || kx || ky || kz) nearby.push_back({j, kx, ky, kz, rsum});
+      });
     }
     near_first[i + 1] = int(nearby.size());
   }
@@ -114,7 +139,7 @@ double FixEntropy::gather_neighbours()
 {
   double **x = atom->x, **f = atom->f;
   const int nlocal = atom->nlocal;
-  const double rcutfac_sq = rcutfac * rcutfac;
+  const double rcutfac_sq = rcutfac * rcutfac, *h = domain->h;
   double ecore = 0.0, ratio_sq = std::numeric_limits<double>::max();
   rsq_min = ratio_sq;
   first.assign(nlocal + 1, 0);
@@ -125,9 +150,12 @@ double FixEntropy::gather_neighbours()
   for (int i = 0; i < nlocal; i++) {
     array_atom[i][nfeat] = radius[i];
     for (int p = near_first[i]; p < near_first[i + 1]; p++) {
-      const int j = nearby[p].j;
-      const double rsum = nearby[p].rsum, rsum_sq = rsum * rsum;
-      const double d[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+      const Near &near = nearby[p];
+      const int j = near.j;
+      const double rsum = near.rsum, rsum_sq = rsum * rsum;
+      const double d[3] = {x[j][0] - x[i][0] + (near.kx * h[0] + near.ky * h[5] + near.kz * h[4]),
+                           x[j][1] - x[i][1] + (near.ky * h[1] + near.kz * h[3]),
+                           x[j][2] - x[i][2] + near.kz * h[2]};
       const double rsq = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
       rsq_min = MIN(rsq_min, rsq);
       if (rsq < ratio_sq * rsum_sq) ratio_sq = rsq / rsum_sq;
