@@ -12,6 +12,8 @@ using namespace smax;
 
 namespace {
 
+constexpr double LONGEST_WAIT = 1.0;    // seconds between checkpoints while nothing is accepted
+
 double now()
 {
   using namespace std::chrono;
@@ -216,7 +218,10 @@ void Committee::decide(const Result &r)
   }
   unprinted += row(r, S, dS, why);
   done = s.frames >= opt.nconf || s.tried >= opt.max_tries;
-  if (++since_checkpoint >= checkpoint_every || done) checkpoint();
+  // a rejection that a kill takes with it is found again: only what was accepted must not wait
+  ++since_checkpoint;
+  const bool due = accepted || now() - last_checkpoint > LONGEST_WAIT;
+  if (done || (due && since_checkpoint >= checkpoint_every)) checkpoint();
   io += now() - start;
 
   announce(pack_decision(decision));
@@ -247,6 +252,7 @@ void Committee::checkpoint()
   print(unprinted);
   unprinted.clear();
   since_checkpoint = 0;
+  last_checkpoint = now();
 }
 
 void Committee::close()

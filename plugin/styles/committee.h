@@ -70,6 +70,7 @@ class Committee {
   int64_t start_frames;
   double born, seconds_before;    // wall clock: when this run began, and all runs before it
   int since_checkpoint = 0, checkpoint_every = 1;
+  double last_checkpoint = 0.0;
   std::string unprinted;    // rows whose frames no checkpoint counts yet
 
   void decide(const Result &r);

@@ -52,8 +52,8 @@ constexpr int SMALL_CELL = 200;    // atoms: beyond, all pairs cost more than a 
 FixEntropy::FixEntropy(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true), count_scale(true),
     tolerant(false), term(Term::Full), K(1.0), A(10.0), rcutfac(3.0),
-    ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr), own_images(false), longest(0.0),
-    radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
+    ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr), longest(0.0), radius(nullptr),
+    nmax_array(0), own_images(false), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
 {
   if (igroup != 0) error->all(FLERR, "fix entropy: group is not all, expected all");
   if (atom->tag_enable == 0) error->all(FLERR, "fix entropy needs atom IDs");
