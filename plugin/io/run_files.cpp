@@ -90,9 +90,10 @@ RunFiles::~RunFiles()
 
 // For as long as this process lives, whatever kills it. A file system without locks has none.
 
-void RunFiles::claim()
+void RunFiles::claim(bool create)
 {
-  frames = open_or_fail(frames_path(), O_RDWR | O_CREAT);
+  if (frames >= 0) return;
+  frames = open_or_fail(frames_path(), O_RDWR | (create ? O_CREAT : 0));
   if (flock(frames, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
     throw std::runtime_error(frames_path() +
                              ": another run is writing it, expected one run for each out");
@@ -100,8 +101,8 @@ void RunFiles::claim()
 
 bool RunFiles::open(bool restart)
 {
-  claim();
   const bool moments = size_of(moments_path()) >= 0;
+  if (!moments || size_of(frames_path()) >= 0) claim(true);
   if (moments && restart) return true;
   if (moments || size_of(frames_path()) > 0)
     throw std::runtime_error((moments ? moments_path() : frames_path()) + " exists" +
@@ -113,7 +114,7 @@ bool RunFiles::open(bool restart)
 
 void RunFiles::create()
 {
-  if (frames < 0) claim();
+  claim(true);
   cut(frames, frames_path(), 0);
   table = open_or_fail(table_path(), O_RDWR | O_CREAT | O_TRUNC);
   frame_bytes = 0;
@@ -123,7 +124,8 @@ void RunFiles::create()
 
 void RunFiles::resume(const RunState &state)
 {
-  if (frames < 0) claim();
+  // a run that was stopped before its first frame may have no file for it
+  claim(state.file_bytes == 0);
   table = open_or_fail(table_path(), O_RDWR);
   frame_bytes = state.file_bytes;
   table_bytes = state.table_bytes;

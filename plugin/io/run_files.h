@@ -40,7 +40,7 @@ class RunFiles {
   static void write_file(const std::string &path, const std::string &text);
 
  private:
-  void claim();
+  void claim(bool create);
   std::string prefix;
   int frames = -1, table = -1;    // file descriptors
   int64_t frame_bytes = 0, table_bytes = 0;
