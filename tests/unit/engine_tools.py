@@ -29,7 +29,9 @@ def difference_forces(engine: Engine, atoms: ase.Atoms, pairs: list[tuple[int, i
     return np.array(values)
 
 
-def difference_stress(engine: Engine, atoms: ase.Atoms, components: range | list[int], h: float) -> np.ndarray:
+def difference_stress(
+    engine: Engine, atoms: ase.Atoms, components: range | list[int], h: float
+) -> np.ndarray:
     """(1/V) dE/dstrain (eV/A^3), by symmetric strains +-h of cell and atoms."""
     values = []
     for c in components:

@@ -82,7 +82,9 @@ LJ = {"epsilon": 0.01, "sigma": 3.4, "rc": 8.0, "smooth": True}
     ],
     ids=["emt", "lj"],
 )
-def test_forces_and_stress_equal_finite_differences(calculator: str, kwargs: dict[str, object], atoms: Atoms) -> None:
+def test_forces_and_stress_equal_finite_differences(
+    calculator: str, kwargs: dict[str, object], atoms: Atoms
+) -> None:
     engine = make(calculator, **kwargs)
     label = engine.compute(atoms, 0)
     assert label.stress is not None and np.abs(label.stress).min() > 1e-5
@@ -90,7 +92,9 @@ def test_forces_and_stress_equal_finite_differences(calculator: str, kwargs: dic
     np.testing.assert_allclose(
         difference_forces(engine, atoms, pairs, 1e-4), label.forces.ravel(), rtol=1e-4, atol=1e-7
     )
-    np.testing.assert_allclose(difference_stress(engine, atoms, range(6), 1e-5), label.stress, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(
+        difference_stress(engine, atoms, range(6), 1e-5), label.stress, rtol=1e-4, atol=1e-8
+    )
 
 
 def test_compression_is_negative_stress_and_tension_positive() -> None:
@@ -168,10 +172,15 @@ def test_level_and_version_know_the_calculator_and_its_files(odd_module: str, tm
     config = load_config("ase", None, {"calculator": "ase.calculators.emt:EMT"})
     import ase
 
-    assert config.version() == f"ase {ase.__version__}" and config.level().settings["calculator"].endswith("EMT")
+    assert config.version() == f"ase {ase.__version__}" and config.level().settings["calculator"].endswith(
+        "EMT"
+    )
     with pytest.raises(SmaxError, match="module no_such_module is not found"):
         load_config("ase", None, {"calculator": "no_such_module:Thing"}).version()
-    assert "odd_calculators odd_calculators.py@" in load_config("ase", None, {"calculator": f"{odd_module}:Odd"}).version()
+    assert (
+        "odd_calculators odd_calculators.py@"
+        in load_config("ase", None, {"calculator": f"{odd_module}:Odd"}).version()
+    )
     hashes = []
     for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
         (tmp_path / name).mkdir()

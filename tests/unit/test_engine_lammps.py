@@ -63,7 +63,9 @@ def test_forces_and_stress_equal_finite_differences(settings: dict[str, object],
     np.testing.assert_allclose(
         difference_forces(engine, atoms, pairs, 1e-4), label.forces.ravel(), rtol=1e-5, atol=1e-6
     )
-    np.testing.assert_allclose(difference_stress(engine, atoms, range(6), 1e-5), label.stress, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        difference_stress(engine, atoms, range(6), 1e-5), label.stress, rtol=1e-5, atol=1e-7
+    )
 
 
 def test_compression_is_negative_stress_and_tension_positive() -> None:
@@ -129,7 +131,9 @@ def test_order_cell_choice_and_images_do_not_matter() -> None:
     rng = np.random.default_rng(3)
     order = rng.permutation(len(atoms))
     other = atoms[order]
-    other.set_cell(np.array([[1, 3, -2], [0, 1, 4], [0, 0, 1]]) @ atoms.cell.array)  # the same lattice, sheared
+    other.set_cell(
+        np.array([[1, 3, -2], [0, 1, 4], [0, 0, 1]]) @ atoms.cell.array
+    )  # the same lattice, sheared
     other.positions += rng.integers(-3, 4, (len(atoms), 3)) @ atoms.cell.array
     got = engine.compute(other, 0)
     assert got.energy == pytest.approx(label.energy, rel=1e-12)
@@ -158,7 +162,7 @@ def test_a_box_holds_the_structure() -> None:
 
 
 def shortest(cell: np.ndarray, positions: np.ndarray, pbc: np.ndarray) -> np.ndarray:
-    """Shortest distances over images, one by one (ASE's mic=True is wrong where a free cell vector is skew)."""
+    """Shortest distances over images, one by one (ASE's mic is wrong where a free cell vector is skew)."""
     ranges = [range(-25, 26) if p else range(1) for p in pbc]
     images = np.array(list(itertools.product(*ranges))) @ cell
     d = positions[:, None] - positions[None]
@@ -169,7 +173,15 @@ def test_history_does_not_matter_and_boundaries_may_alternate() -> None:
     rng = np.random.default_rng(1)
     chain = Atoms("SiC", positions=[[0, 0, 0], [0, 0, 1.8]], cell=[0, 0, 3.7], pbc=[False, False, True])
     cluster = Atoms("Si2C2", positions=rng.random((4, 3)) * 4)
-    structures = [silicon_carbide(), cluster, bulk("Si"), chain, silicon_carbide() * (1, 2, 1), bulk("C"), cluster]
+    structures = [
+        silicon_carbide(),
+        cluster,
+        bulk("Si"),
+        chain,
+        silicon_carbide() * (1, 2, 1),
+        bulk("C"),
+        cluster,
+    ]
     engine = make(TERSOFF)
     for atoms in structures:
         one, own = engine.compute(atoms, 0), make(TERSOFF).compute(atoms, 0)
@@ -204,7 +216,11 @@ def test_molecules_and_slabs_have_energy_and_forces_but_no_stress() -> None:
 
 def test_real_units_are_converted() -> None:
     kcal = 23.060547830619  # kcal/mol in an eV
-    real = {"units": "real", "elements": ["Ar"], "commands": ["pair_style lj/cut 6.0", f"pair_coeff * * {0.01 * kcal!r} 3.4"]}
+    real = {
+        "units": "real",
+        "elements": ["Ar"],
+        "commands": ["pair_style lj/cut 6.0", f"pair_coeff * * {0.01 * kcal!r} 3.4"],
+    }
     atoms = triclinic("Ar", "fcc", 5.0)
     metal, other = make(LJ).compute(atoms, 0), make(real).compute(atoms, 0)
     assert other.energy == pytest.approx(metal.energy, rel=1e-9)
@@ -234,7 +250,16 @@ def test_an_error_of_lammps_is_recorded_and_the_next_structure_is_fine() -> None
     engine = make(settings)
     done = compute_label(engine, bulk("Ar"), Limits())
     assert done.reason == "error" and done.attempts[0].detail.startswith("LAMMPS: ERROR")
-    engine = make({**LJ, "commands": ["pair_style lj/cut 6.0", "pair_coeff * * 0.01 3.4", "neigh_modify one 1000 page 100000"]})
+    engine = make(
+        {
+            **LJ,
+            "commands": [
+                "pair_style lj/cut 6.0",
+                "pair_coeff * * 0.01 3.4",
+                "neigh_modify one 1000 page 100000",
+            ],
+        }
+    )
     crowded = Atoms("Ar40", positions=np.random.default_rng(0).random((40, 3)), cell=[1, 1, 1], pbc=True)
     wide = bulk("Ar", a=8.0)
     before = engine.compute(wide, 0)
@@ -265,7 +290,7 @@ def test_what_it_cannot_take() -> None:
 def test_mistakes_in_the_settings_are_named(settings: dict[str, object], said: str) -> None:
     with pytest.raises(SmaxError, match=said):
         load_config("lammps", None, settings)
-    with pytest.raises(SmaxError, match="does not take the settings: LAMMPS: ERROR.*pair_style nonesuch"):
+    with pytest.raises(SmaxError, match=r"does not take the settings: LAMMPS: ERROR.*pair_style nonesuch"):
         make({"elements": ["Si"], "commands": ["pair_style nonesuch"]})
 
 

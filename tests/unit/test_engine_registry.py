@@ -51,7 +51,9 @@ def test_table_11_is_the_papers_for_every_element() -> None:
 def test_file_and_overrides_reach_the_settings(tmp_path: Path) -> None:
     file = tmp_path / "xtb.yaml"
     file.write_text("engine: xtb\nmethod: GFN2-xTB\nlimits:\n  max_force_eV_per_A: 50\n")
-    config = load_config("xtb", file, {"electronic_temperature_K": "300", "limits.max_energy_eV_per_atom": None})
+    config = load_config(
+        "xtb", file, {"electronic_temperature_K": "300", "limits.max_energy_eV_per_atom": None}
+    )
     assert config.method == "GFN2-xTB" and config.electronic_temperature_K == 300.0
     assert config.limits.max_force_eV_per_A == 50 and config.limits.max_energy_eV_per_atom is None
 
@@ -88,7 +90,9 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, said: list[st
 
 
 def test_mistakes_without_a_file_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SmaxError, match=r"'gamess' is not known, expected one of xtb, dft, vasp, lammps, ase"):
+    with pytest.raises(
+        SmaxError, match=r"'gamess' is not known, expected one of xtb, dft, vasp, lammps, ase"
+    ):
         load_config("gamess")
     with pytest.raises(SmaxError, match="No such file"):
         load_config("xtb", tmp_path / "none.yaml")

@@ -26,7 +26,9 @@ def test_forces_and_stress_equal_finite_differences() -> None:
     pairs = [(0, 0), (7, 2)]
     found = [label.forces[p] for p in pairs]
     np.testing.assert_allclose(difference_forces(engine, atoms, pairs, 1e-3), found, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(difference_stress(engine, atoms, range(6), 1e-4), label.stress, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        difference_stress(engine, atoms, range(6), 1e-4), label.stress, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_compression_is_negative_stress_and_tension_positive() -> None:
@@ -62,7 +64,9 @@ def test_forces_of_a_repeated_cell_equal_finite_differences() -> None:
     pairs = [(0, 0), (1, 2)]
     found = [label.forces[p] for p in pairs]
     np.testing.assert_allclose(difference_forces(engine, atoms, pairs, 1e-3), found, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(difference_stress(engine, atoms, [0, 5], 1e-4), label.stress[[0, 5]], rtol=1e-3)
+    np.testing.assert_allclose(
+        difference_stress(engine, atoms, [0, 5], 1e-4), label.stress[[0, 5]], rtol=1e-3
+    )
 
 
 def test_min_length_repeats_until_every_height_is_reached() -> None:

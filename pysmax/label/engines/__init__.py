@@ -22,11 +22,13 @@ ENGINES = {
 }
 
 
-def load_config(name: str, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> EngineConfig:
+def load_config(
+    name: str, file: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> EngineConfig:
     """Settings of engine ``name``: its defaults, then a YAML file, then ``overrides``.
 
-    A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names of
-    files among the settings are looked up beside ``file`` first. Raises SmaxError.
+    A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names
+    of files among the settings are looked up beside ``file`` first. Raises SmaxError.
     """
     settings = _read(file) if file else {}
     for key, value in (overrides or {}).items():

@@ -22,10 +22,12 @@ class AseConfig(EngineConfig):
     """Settings of engine ase."""
 
     engine: Literal["ase"] = "ase"
-    calculator: str = Field(pattern=r"^[\w.]+:\w+$", description="module:Class, or module:function returning one")
-    kwargs: dict[str, Any] = Field({}, description="arguments of the calculator; JSON")
-    stress: bool = Field(True, description="ask for the stress of periodic structures")
-    magmoms: bool = Field(False, description="ask for magnetic moments")
+    calculator: str = Field(
+        pattern=r"^[\w.]+:\w+$", description="module:Class, or module:function returning one"
+    )
+    kwargs: dict[str, Any] = Field(default={}, description="arguments of the calculator; JSON")
+    stress: bool = Field(default=True, description="ask for the stress of periodic structures")
+    magmoms: bool = Field(default=False, description="ask for magnetic moments")
 
     @field_validator("kwargs")
     @classmethod
@@ -87,7 +89,9 @@ class AseEngine(Engine):
         lacking = {"energy", "forces"} - set(getattr(calculator, "implemented_properties", ()))
         if lacking or not hasattr(calculator, "get_potential_energy"):
             what = " and ".join(sorted(lacking)) or "get_potential_energy"
-            raise SmaxError(f"calculator {name} lacks {what}, expected an ASE calculator of energy and forces")
+            raise SmaxError(
+                f"calculator {name} lacks {what}, expected an ASE calculator of energy and forces"
+            )
         return calculator
 
 

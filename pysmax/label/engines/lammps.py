@@ -26,10 +26,12 @@ class LammpsConfig(EngineConfig):
     engine: Literal["lammps"] = "lammps"
     elements: tuple[str, ...] = Field(min_length=1, description="element of each atom type, in order")
     commands: tuple[str, ...] = Field(min_length=1, description="pair_style, pair_coeff, kspace_style, ...")
-    before_box: tuple[str, ...] = Field((), description="commands ahead of the box: plugin load, newton, ...")
+    before_box: tuple[str, ...] = Field(
+        default=(), description="commands ahead of the box: plugin load, newton, ..."
+    )
     units: Literal["metal", "real"] = "metal"
-    atom_style: str = Field("atomic", description="charge, where the pair_style wants charges")
-    charges: dict[str, float] = Field({}, description="charge (e) of each element")
+    atom_style: str = Field(default="atomic", description="charge, where the pair_style wants charges")
+    charges: dict[str, float] = Field(default={}, description="charge (e) of each element")
 
     @field_validator("commands", "before_box")
     @classmethod
@@ -46,7 +48,9 @@ class LammpsConfig(EngineConfig):
         if not any(c.startswith("pair_style") for c in self.commands):
             raise ValueError("setting 'commands' has no pair_style, expected pair_style and pair_coeff lines")
         if self.charges and set(self.charges) != set(self.elements):
-            raise ValueError(f"setting 'charges' is of {sorted(self.charges)}, expected {sorted(self.elements)}")
+            raise ValueError(
+                f"setting 'charges' is of {sorted(self.charges)}, expected {sorted(self.elements)}"
+            )
         return self
 
     def version(self) -> str:
@@ -83,7 +87,9 @@ class LammpsEngine(Engine):
     def compute(self, atoms: ase.Atoms, attempt: int) -> Label:
         require_cell(atoms)
         if unknown := sorted(set(atoms.symbols) - set(self._types)):
-            raise EngineFailure("structure", f"element {', '.join(unknown)} is not among those of the potential")
+            raise EngineFailure(
+                "structure", f"element {', '.join(unknown)} is not among those of the potential"
+            )
         pbc = tuple(bool(p) for p in atoms.pbc)
         if self._lmp is None or pbc != self._pbc:
             self._open(pbc)
@@ -139,8 +145,11 @@ class LammpsEngine(Engine):
         self._pbc = pbc
 
     def _drop(self) -> None:
-        """Let go of an instance after an error. One that never ran may hold styles whose set-up failed half-way:
-        their destructors crash (kspace_style ewald with lj/cut), so it is kept for good."""
+        """Let go of an instance after an error.
+
+        One that never ran may hold styles whose set-up failed half-way, and their destructors crash
+        (kspace_style ewald with lj/cut): it is kept for good.
+        """
         if self._ran:
             self.close()
         else:

@@ -14,8 +14,11 @@ MARGIN = 1.0  # A of empty box around the atoms where it is not periodic
 
 @dataclass(frozen=True)
 class Box:
-    """cell [3, 3] = (lx, 0, 0), (xy, ly, 0), (xz, yz, lz) with its corner at the origin; positions [n, 3] in it;
-    rotation [3, 3], orthogonal: row vectors v of the structure are v @ rotation.T in the box."""
+    """LAMMPS's box and a structure in it.
+
+    cell [3, 3] = (lx, 0, 0), (xy, ly, 0), (xz, yz, lz), its corner at the origin; positions [n, 3] in it;
+    rotation [3, 3], orthogonal: row vectors v of the structure are v @ rotation.T in the box.
+    """
 
     cell: Array
     positions: Array
@@ -50,11 +53,12 @@ class Box:
         """Stress [6] of the box in the structure's axes, both xx yy zz yz xz xy."""
         xx, yy, zz, yz, xz, xy = voigt
         s = self.rotation.T @ np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) @ self.rotation
-        return s[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        result: Array = s[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        return result
 
 
 def completed(cell: Array, pbc: Array) -> Array:
-    """Right-handed cell [3, 3]: its periodic vectors, and unit vectors across them where it is not periodic."""
+    """Right-handed cell [3, 3]: its periodic vectors, and unit vectors across them elsewhere."""
     cell = np.where(np.asarray(pbc, dtype=bool)[:, None], cell, 0.0)
     free = np.flatnonzero(~np.asarray(pbc, dtype=bool))
     if len(free):

@@ -23,7 +23,9 @@ def version_of(*packages: str) -> str:
         try:
             found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            raise SmaxError(f"package {package} is not installed, expected after: pip install {package}") from None
+            raise SmaxError(
+                f"package {package} is not installed, expected after: pip install {package}"
+            ) from None
     return ", ".join(found)
 
 
@@ -37,7 +39,7 @@ def resolve(word: str, folders: Sequence[Path | None]) -> str:
 
 
 def by_content(word: str) -> str:
-    """``name@digest`` for an absolute path that exists, so that a level of theory knows content, not places."""
+    """``name@digest`` for an absolute path that exists: a level of theory knows content, not places."""
     path = Path(word)
     if not path.is_absolute() or not path.exists():
         return word
@@ -50,8 +52,8 @@ def by_content(word: str) -> str:
 def label_of(atoms: ase.Atoms, calculator: Any, *, stress: bool = True, magmoms: bool = False) -> Label:
     """Energy, forces, and what else the ASE calculator has, of ``atoms``; its errors pass through.
 
-    The stress is asked for only of a structure periodic in all directions; if the calculator has none the label
-    says so in ``extra['stress_missing']``.
+    The stress is asked for only of a structure periodic in all directions; if the calculator has none the
+    label says so in ``extra['stress_missing']``.
     """
     from ase.calculators.calculator import PropertyNotImplementedError
 
