@@ -123,7 +123,7 @@ def repetitions(atoms: ase.Atoms, min_length: float | None) -> tuple[int, int, i
 
 
 def per_cell(label: Label, n: int, times: tuple[int, int, int]) -> Label:
-    """Label of a cell of ``n`` atoms from that of the cell repeated: its share, and the images' mean force."""
+    """Label of a cell of ``n`` atoms from the repeated cell's: a share, and the images' mean force."""
     images = int(np.prod(times))
     forces: Array = label.forces.reshape(images, n, 3).mean(axis=0)
     extra = {k: v / images if k.endswith("_eV") else v for k, v in label.extra.items()}
