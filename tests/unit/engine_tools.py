@@ -48,9 +48,11 @@ def difference_stress(
     return np.array(values)
 
 
-def triclinic(symbol: str, structure: str | None = None, a: float | None = None, size: int = 1) -> ase.Atoms:
+def triclinic(
+    symbol: str, structure: str | None = None, a: float | None = None, size: int = 1, cubic: bool = True
+) -> ase.Atoms:
     """A crystal, strained and shaken until no component of force or stress is zero."""
-    atoms = bulk(symbol, structure, a=a, cubic=True) * (size, 1, 1)
+    atoms = bulk(symbol, structure, a=a, cubic=cubic) * (size, 1, 1)
     strain = np.array([[1.02, 0.05, -0.03], [0.0, 0.97, 0.06], [0.02, 0.0, 1.01]])
     atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
     atoms.rattle(0.08, seed=5)
