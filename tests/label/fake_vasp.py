@@ -15,10 +15,10 @@ one of the three folders above it (the variable wins). Keys, all optional:
               truncated   vasprun.xml cut in the middle, exit code 0
               nothing     no vasprun.xml, exit code 0
               overflow    forces of '******'
-              error       prints "say" to vasp.out, exit code 1
+              error       exit code 1 after the line of "say"
     modes     a list of modes, one for each run in the same folder; the last one goes on
     elements  {"He": "crash", ...}: the mode if the structure holds the element
-    say       what mode 'error' prints, e.g. a message that custodian knows (default "internal error")
+    say       a line for vasp.out, e.g. a message that custodian knows
     seconds   how long it takes (default 0)
     version   VASP's version in vasprun.xml (default 6.3.0)
     entropy   T S in eV per atom (default 0.01)
@@ -187,7 +187,9 @@ def vasprun(
         scf += f"<scstep>\n{energies(free + off, entropy)}</scstep>\n"
     last = energies(free, entropy)
     if sigma0_bug:
-        last = energies(free, 0.0).replace(f"{free:16.8f} </i>\n</energy>", f"{-entropy:16.8f} </i>\n</energy>")
+        last = energies(free, 0.0).replace(
+            f"{free:16.8f} </i>\n</energy>", f"{-entropy:16.8f} </i>\n</energy>"
+        )
     lists = '<array name="{}" ><dimension dim="1">ion</dimension><set>\n{}</set></array>\n'
     before = f'<structure name="primitive_cell" >\n{where}</structure>\n' if extra_sections else ""
     after = (
@@ -216,21 +218,34 @@ def vasprun(
 
 
 def outcar(
-    moments: list[float] | None, total: float, *, converged: bool = True, columns: int = 3, components: str = "x"
+    moments: list[float] | None,
+    total: float,
+    *,
+    converged: bool = True,
+    columns: int = 3,
+    components: str = "x",
 ) -> str:
     """The parts of OUTCAR that a reader looks at; ``moments`` None: no table (LORBIT unset).
 
     ``columns``: s p d, or s p d f with 4; ``components`` 'xyz': non-collinear.
     """
-    reached = "aborting loop because EDIFF is reached" if converged else "aborting loop EDIFF was not reached (unconverged)"
+    reached = (
+        "aborting loop because EDIFF is reached"
+        if converged
+        else "aborting loop EDIFF was not reached (unconverged)"
+    )
     text = " vasp.6.3.0 stand-in\n running on    1 total cores\n   number of dos      NEDOS =    301   number of ions\n"
     text += "   k-points           NKPTS =      1   k-points in BZ     NKDIM =      1   number of bands    NBANDS=     12\n"
-    text += "   total plane-waves  NPLWV =  27000\n"
+    text += "   total plane-waves  NPLWV =  27000\n   IBRION =     -1    ionic relax: 0-MD 1-quasi-New 2-CG\n"
     text += f"------------------------ {reached} ----------------------------------------\n"
     text += f" number of electron      16.0000000 magnetization {total:15.7f}\n\n\n"
     names = "s p d f".split()[:columns]
     for component in components if moments is not None else "":
-        text += f" magnetization ({component})\n\n# of ion       {'       '.join(names)}       tot\n" + "-" * 50 + "\n"
+        text += (
+            f" magnetization ({component})\n\n# of ion       {'       '.join(names)}       tot\n"
+            + "-" * 50
+            + "\n"
+        )
         for i, m in enumerate(moments or []):
             parts = [0.1 * m] * (columns - 1) + [m - 0.1 * m * (columns - 1)]
             text += f"{i + 1:5d}    " + "".join(f"{x:10.3f}" for x in [*parts, m]) + "\n"
@@ -239,6 +254,25 @@ def outcar(
         text += "\n\n"
     text += " General timing and accounting informations for this job:\n Total CPU time used (sec):        1.000\n"
     return text
+
+
+def potcar(name: str, lexch: str = "PE") -> str:
+    """What has the outline of a POTCAR, and no potential."""
+    return (
+        f"  PAW_PBE {name} 01Jan2000\n 8.0\n parameters from PSCTR are:\n   VRHFIN ={name.split('_')[0]}: none\n"
+        f"   LEXCH  = {lexch}\n   EATOM  =   100.0000 eV\n   TITEL  = PAW_PBE {name} 01Jan2000\n   ZVAL   =    8.000\n"
+        "   ENMAX  =  267.882; ENMIN  =  200.911 eV\nEND of PSCTR-controll parameters\n local part\n 1.0 2.0 3.0\n"
+        " End of Dataset\n"
+    )
+
+
+def write_library(folder: Path, *names: str) -> Path:
+    """A PAW library of such files, folder/potpaw_PBE.54/NAME/POTCAR; returns ``folder``."""
+    for name in names:
+        path = folder / "potpaw_PBE.54" / name / "POTCAR"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(potcar(name))
+    return folder
 
 
 def refuse(text: str) -> None:
@@ -292,8 +326,9 @@ def main() -> None:
     time.sleep(float(str(order.get("seconds", 0))))
     if mode == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if "say" in order:
+        print(order["say"])
     if mode == "error":
-        print(order.get("say", "internal error"))
         sys.exit(1)
     write_outputs(p, incar, mode, order)
 

@@ -58,18 +58,26 @@ class VaspConfig(EngineConfig):
     }
 
     engine: Literal["vasp"] = "vasp"
-    incar: dict[str, Value | None] = Field({}, description="INCAR tags over those of the paper; null drops a tag")
+    incar: dict[str, Value | None] = Field(
+        {}, description="INCAR tags over those of the paper; null drops a tag"
+    )
     magmoms: dict[str, float] = Field({}, description="initial moments (muB) by element, over Table 11")
     potentials: dict[str, str] = Field({}, description="PAW potential by element, over the recommended ones")
     release: str = Field("potpaw_PBE.54", description="release of the PAW library, by the name of its folder")
 
-    command: tuple[str, ...] = Field(("vasp_std",), min_length=1, description="e.g. [srun, -n, '8', vasp_std]")
+    command: tuple[str, ...] = Field(
+        ("vasp_std",), min_length=1, description="e.g. [srun, -n, '8', vasp_std]"
+    )
     vasp_version: str = Field("", description="if given, the output must be of a version that begins so")
-    potcar_dir: Path | None = Field(None, description="your PAW library; else VASP_PP_PATH or PMG_VASP_PSP_DIR")
-    run_tags: dict[str, Value] = Field({}, description="INCAR tags that change no number: NCORE, KPAR, LORBIT ...")
-    work_dir: Path = Field(Path("vasp_jobs"), description="folder of the job folders")
+    potcar_dir: Path | None = Field(
+        None, description="your PAW library; else VASP_PP_PATH or PMG_VASP_PSP_DIR"
+    )
+    run_tags: dict[str, Value] = Field(
+        {}, description="INCAR tags that change no number: NCORE, KPAR, LORBIT ..."
+    )
+    work_dir: Path = Field(Path("vasp_jobs"), validate_default=True, description="folder of the job folders")
     keep: Literal["all", "compressed", "removed"] = Field("compressed", description="finished job folders")
-    max_corrections: int = Field(5, ge=1, description="how often custodian may mend a job")
+    max_corrections: int = Field(3, ge=1, description="how often custodian may mend a job")
 
     @field_validator("incar", "run_tags")
     @classmethod
@@ -82,6 +90,12 @@ class VaspConfig(EngineConfig):
             if isinstance(value, str) and not re.fullmatch(r"[\w.+*\- ]+", value):
                 raise ValueError(f"{name}: '{value}' cannot stand in an INCAR")
         return upper
+
+    @field_validator("potcar_dir", "work_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """A worker may have another working folder."""
+        return path if path is None else path.expanduser().absolute()
 
     @model_validator(mode="after")
     def _consistent(self) -> VaspConfig:
@@ -133,7 +147,9 @@ class VaspConfig(EngineConfig):
     def make(self) -> Engine:
         """The engine; raises SmaxError if the command is not there."""
         if shutil.which(self.command[0]) is None:
-            raise SmaxError(f"command: '{self.command[0]}' is not on PATH; set 'command' to how VASP is started")
+            raise SmaxError(
+                f"command: '{self.command[0]}' is not on PATH; set 'command' to how VASP is started"
+            )
         from pysmax.label.engines.vasp.run import VaspEngine
 
         return VaspEngine(self)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 FORMAT = "smax-vasp-job"
 VERSION = 1
 MIN_VOLUME = 0.1  # A^3 per atom: below, there is no cell
-
-_load = lru_cache(maxsize=256)(potcar.load)  # one library of some 90 files, read once by a worker
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,9 @@ def build(config: VaspConfig, atoms: ase.Atoms, *, need_potcar: bool = True) -> 
         "POTCAR.spec": "\n".join(names) + "\n",
     }
     potentials = []
-    if need_potcar or potcar.libraries(config.potcar_dir):
-        potentials = [_load(name, config.release, config.potcar_dir) for name in names]
+    roots = potcar.libraries(config.potcar_dir)
+    if need_potcar or roots:
+        potentials = [potcar.load(name, config.release, roots) for name in names]
         files["POTCAR"] = "".join(p.text if p.text.endswith("\n") else p.text + "\n" for p in potentials)
     description = {
         "format": FORMAT,
@@ -119,7 +117,9 @@ def check_structure(atoms: ase.Atoms) -> None:
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise EngineFailure("structure", "a position or the cell is not finite")
     if abs(np.linalg.det(atoms.cell.array)) < MIN_VOLUME * len(atoms):
-        raise EngineFailure("structure", f"cell of {abs(np.linalg.det(atoms.cell.array)):.3g} A^3: VASP needs a cell")
+        raise EngineFailure(
+            "structure", f"cell of {abs(np.linalg.det(atoms.cell.array)):.3g} A^3: VASP needs a cell"
+        )
 
 
 def right_handed(atoms: ase.Atoms) -> ase.Atoms:
@@ -138,7 +138,14 @@ def poscar(atoms: ase.Atoms) -> str:
     def rows(array: npt.NDArray[np.float64]) -> list[str]:
         return [" ".join(f"{x:22.16f}" for x in row) for row in array]
 
-    lines = ["pysmax", "1.0", *rows(atoms.cell.array), " ".join(species), " ".join(map(str, counts)), "Cartesian"]
+    lines = [
+        "pysmax",
+        "1.0",
+        *rows(atoms.cell.array),
+        " ".join(species),
+        " ".join(map(str, counts)),
+        "Cartesian",
+    ]
     return "\n".join([*lines, *rows(atoms.positions)]) + "\n"
 
 
@@ -146,5 +153,7 @@ def _potential_names(config: VaspConfig, species: list[str]) -> list[str]:
     table = config.potential_names()
     for symbol in species:
         if symbol not in table:
-            raise EngineFailure("structure", f"no recommended PAW potential of {symbol}: name one under 'potentials'")
+            raise EngineFailure(
+                "structure", f"no recommended PAW potential of {symbol}: name one under 'potentials'"
+            )
     return [table[symbol] for symbol in species]

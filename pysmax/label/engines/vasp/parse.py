@@ -24,6 +24,7 @@ from pysmax.label.engines.vasp.inputs import Job
 
 MATCH = 1e-5  # A: vasprun.xml has 8 decimals of fractional coordinates
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
+_MOMENTS = re.compile(r"magnetization \(x\)\s*\n# of ion.*\n *-+ *\n((?: *\d+(?: +[-\d.*]+)+ *\n)+)")
 KBAR = 0.1 * GPa  # in eV/A^3
 
 
@@ -37,7 +38,7 @@ def read_label(folder: Path, job: Job) -> Label:
     forces = np.empty((n, 3))
     forces[job.order] = _array(step, "forces", (n, 3))
     stress = voigt_stress(_array(step, "stress", (3, 3))) if job.atoms.pbc.all() else None
-    moments = magmoms(folder, outcar, n)
+    moments = magmoms(outcar, n)
     if moments is not None:
         moments = moments[np.argsort(job.order)]
     return Label(float(run.final_energy), forces, stress, moments, _extra(run, job, outcar))
@@ -50,11 +51,13 @@ def read_vasprun(folder: Path) -> Any:
     path = find(folder, "vasprun.xml")
     if path is None:
         raise EngineFailure("error", "no vasprun.xml was written")
-    # a broken file makes the reader fail in many ways (XMLSyntaxError, KeyError, AttributeError ...)
-    with warnings.catch_warnings(), failing_as("error", Exception):
-        warnings.simplefilter("ignore")
-        run = Vasprun(path, parse_dos=False, parse_eigen=False, parse_potcar_file=False)
-        _ = run.parameters, run.final_structure  # missing where the header is not whole
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = Vasprun(path, parse_dos=False, parse_eigen=False, parse_potcar_file=False)
+            _ = run.parameters, run.final_structure  # missing where the header is not whole
+    except Exception as e:  # a broken file makes the reader fail in many ways
+        raise EngineFailure("error", f"vasprun.xml is not whole: {type(e).__name__}: {e}"[:500]) from e
     return run
 
 
@@ -92,23 +95,22 @@ def voigt_stress(stress_kB: Array) -> Array:
     return result
 
 
-def magmoms(folder: Path, outcar: str, n: int) -> Array | None:
+def magmoms(outcar: str, n: int) -> Array | None:
     """[n] Bohr magnetons, of the last table 'magnetization (x)' of OUTCAR; None if there is none.
 
-    VASP writes it where LORBIT is 10 or more.
+    VASP writes it where LORBIT is 10 or more. Not by pymatgen's Outcar, which reads on after the table of a
+    single atom, as that has no sum below it.
     """
     if "magnetization (y)" in outcar:
         raise EngineFailure("error", "OUTCAR is of a non-collinear run, labels are collinear")
     if "magnetization (x)" not in outcar:
         return None
-    from pymatgen.io.vasp.outputs import Outcar
-
-    with warnings.catch_warnings(), failing_as("error", Exception):
-        warnings.simplefilter("ignore")
-        table = Outcar(find(folder, "OUTCAR") or "").magnetization
-    if len(table) != n:
-        raise EngineFailure("error", f"OUTCAR has magnetic moments of {len(table)} atoms, expected {n}")
-    return np.array([row["tot"] for row in table], dtype=np.float64)
+    table = _MOMENTS.match(outcar, outcar.rindex("magnetization (x)"))
+    last = [row.split()[-1] for row in table[1].splitlines()] if table else []
+    if len(last) != n:
+        raise EngineFailure("error", f"OUTCAR has magnetic moments of {len(last)} atoms, expected {n}")
+    with failing_as("not finite", ValueError):  # '******'
+        return np.array([float(word) for word in last])
 
 
 def mended(folder: Path, job: Job) -> dict[str, tuple[Any, Any]]:
@@ -170,7 +172,9 @@ def _extra(run: Any, job: Job, outcar: str) -> dict[str, Any]:
     extra: dict[str, Any] = {
         "vasp_version": str(run.vasp_version).strip(),
         "scf_steps": len(step["electronic_steps"]),
-        "potcars": "; ".join(f"{p['titel']} sha256:{p['sha256'][:16]}" for p in job.description["potentials"]),
+        "potcars": "; ".join(
+            f"{p['titel']} sha256:{p['sha256'][:16]}" for p in job.description["potentials"]
+        ),
     }
     free = float(step.get("e_fr_energy", np.nan))
     if np.isfinite(free):

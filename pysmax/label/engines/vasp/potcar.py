@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pysmax.errors import SmaxError
@@ -31,12 +32,12 @@ class Potcar:
     text: str
 
 
-def libraries(potcar_dir: Path | None) -> list[Path]:
+def libraries(potcar_dir: Path | None) -> tuple[Path, ...]:
     """``potcar_dir``, or the folders of the environment; empty if neither is set."""
     if potcar_dir is not None:
-        return [potcar_dir]
+        return (potcar_dir,)
     found = [os.environ.get(name, "") for name in ENVIRONMENT]
-    return [Path(part) for value in found for part in value.split(os.pathsep) if part]
+    return tuple(Path(part) for value in found for part in value.split(os.pathsep) if part)
 
 
 def candidates(library: Path, release: str, name: str) -> list[Path]:
@@ -47,9 +48,9 @@ def candidates(library: Path, release: str, name: str) -> list[Path]:
     return [path for stem in stems for path in (stem, stem.with_name(stem.name + ".gz"))]
 
 
-def load(name: str, release: str, potcar_dir: Path | None) -> Potcar:
+@lru_cache(maxsize=256)  # a library has some 90 potentials; a worker reads each once
+def load(name: str, release: str, roots: tuple[Path, ...]) -> Potcar:
     """Read one potential; raises SmaxError naming the files looked for, or what is wrong in the one found."""
-    roots = libraries(potcar_dir)
     if not roots:
         raise SmaxError(f"no PAW library: set potcar_dir, or one of {', '.join(ENVIRONMENT)}")
     paths = [path for root in roots for path in candidates(root, release, name)]

@@ -30,6 +30,9 @@ from pysmax.label.engines.vasp.parse import find, mended, read_label, read_optio
 POLL_S = 0.1  # VASP is looked at so often; a finished one waits no longer
 MONITOR_S = 5.0  # its output is read for errors so often
 TERMINATE_S = 10.0  # from SIGTERM to SIGKILL
+# only a warning, often gone after the first steps; custodian's remedies (LREAL off, PREC Accurate) are the paper's
+# settings, so it would end a sound run as beyond help
+UNHEEDED = {"subspacematrix"}
 KEPT = ("vasprun.xml", "OUTCAR", "OSZICAR", "INCAR", "POSCAR", "vasp.out", "std_err.txt", "custodian.json")
 
 
@@ -50,7 +53,7 @@ class VaspEngine(Engine):
             job = build(self.config, atoms)
         except SmaxError as e:  # a potential that the library lacks: no other attempt helps
             raise EngineFailure("structure", str(e)) from None
-        folder = job_folder(self.config.work_dir.absolute(), atoms, self.level)
+        folder = job_folder(self.config.work_dir, atoms, self.level)
         end_leftover(folder)
         if same_job(folder, job):
             with contextlib.suppress(EngineFailure):
@@ -69,7 +72,12 @@ class VaspEngine(Engine):
     def _run(self, folder: Path, job: Job) -> None:
         """Run until custodian is content; raises EngineFailure."""
         config = self.config
-        handlers: list[ErrorHandler] = [VaspErrorHandler(), StdErrHandler(), UnconvergedErrorHandler()]
+        heeded = sorted(set(VaspErrorHandler.error_msgs) - UNHEEDED)
+        handlers: list[ErrorHandler] = [
+            VaspErrorHandler(errors_subset_to_catch=heeded),
+            StdErrHandler(),
+            UnconvergedErrorHandler(),
+        ]
         if config.timeout_s is not None:
             handlers.append(Deadline(config.timeout_s))
         every = MONITOR_S if config.timeout_s is None else min(MONITOR_S, config.timeout_s / 10)
@@ -99,8 +107,13 @@ class VaspEngine(Engine):
         """Read the label, with what custodian has changed; then keep of the folder what is to be kept."""
         changed = accepted_changes(folder, job)
         label = read_label(folder, job)
+        version = str(label.extra["vasp_version"])
+        if not version.startswith(self.config.vasp_version):
+            raise EngineFailure("error", f"VASP is {version}, expected {self.config.vasp_version}")
         if changed:
-            label = Label(label.energy, label.forces, label.stress, label.magmoms, {**label.extra, "mended": changed})
+            label = Label(
+                label.energy, label.forces, label.stress, label.magmoms, {**label.extra, "mended": changed}
+            )
         if self.config.keep == "removed":
             shutil.rmtree(folder)
         elif self.config.keep == "compressed":
@@ -127,7 +140,11 @@ class Process(VaspJob):  # type: ignore[misc]
 
     def as_dict(self) -> dict[str, Any]:
         """What custodian writes to its log."""
-        return {"@module": type(self).__module__, "@class": type(self).__name__, "command": list(self.vasp_cmd)}
+        return {
+            "@module": type(self).__module__,
+            "@class": type(self).__name__,
+            "command": list(self.vasp_cmd),
+        }
 
     @property
     def returncode(self) -> int:
