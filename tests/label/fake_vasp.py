@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """A stand-in for vasp_std: reads INCAR, POSCAR and POTCAR here, writes OUTCAR, vasprun.xml and the like.
 
-Its physics is a pair potential (see ``pair``), so energies, forces and stress are cheap, smooth and known; what it
-writes follows VASP's conventions: forces in eV/A, stress in kB and positive under compression, F below E(sigma->0).
+Its physics is a pair potential (see ``pair``), so energies, forces and stress are cheap, smooth and known.
+What it writes follows VASP's conventions: forces in eV/A, stress in kB and positive under compression, F
+below E(sigma->0).
 
-What it does is said by JSON in the environment variable FAKE_VASP, or in a file fake_vasp.json in the job folder or
-one of the three folders above it (the variable wins). Keys, all optional:
+What it does is said by JSON in the environment variable FAKE_VASP, or in a file fake_vasp.json in the job
+folder or one of the three folders above it (the variable wins). Keys, all optional:
 
     mode      ok          a whole calculation (default)
               unconverged NELM steps, whole files
               crash       ends itself by SIGSEGV
-              hang        writes the head of vasp.out, then sleeps (until SIGTERM; with "deaf": true until SIGKILL)
+              hang        writes the head of vasp.out, then sleeps till SIGTERM ("deaf": true: till SIGKILL)
               garbage     vasprun.xml of random bytes, exit code 0
               truncated   vasprun.xml cut in the middle, exit code 0
               nothing     no vasprun.xml, exit code 0
@@ -82,7 +83,7 @@ def strength(symbol: str) -> float:
 
 
 def pair(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(1 - x)^3 (3 - 5 x), x = r / CUTOFF, and its derivative by r: repulsive, then attractive, smooth at the end."""
+    """(1 - x)^3 (3 - 5 x), x = r / CUTOFF, and its derivative by r: repulsive, attractive, smooth end."""
     x = r / CUTOFF
     return (1 - x) ** 3 * (3 - 5 * x), (-3 * (1 - x) ** 2 * (3 - 5 * x) - 5 * (1 - x) ** 3) / CUTOFF
 
@@ -166,7 +167,8 @@ def vasprun(
     species = list(dict.fromkeys(p.symbols))
     atoms = "".join(f"<rc><c>{s:2s}</c><c>{species.index(s) + 1:4d}</c></rc>\n" for s in p.symbols)
     types = "".join(
-        f"<rc><c>{p.symbols.count(s):4d}</c><c>{s:2s}</c><c> 1.0</c><c> 8.0</c><c>  PAW_PBE {s} 01Jan2000 </c></rc>\n"
+        f"<rc><c>{p.symbols.count(s):4d}</c><c>{s:2s}</c><c> 1.0</c><c> 8.0</c>"
+        f"<c>  PAW_PBE {s} 01Jan2000 </c></rc>\n"
         for s in species
     )
     tags = "".join(xml_tag(n, v, pad) for n, v in incar.items())
@@ -193,7 +195,8 @@ def vasprun(
     lists = '<array name="{}" ><dimension dim="1">ion</dimension><set>\n{}</set></array>\n'
     before = f'<structure name="primitive_cell" >\n{where}</structure>\n' if extra_sections else ""
     after = (
-        '<dos><i name="efermi"> 3.1 </i></dos><eigenvalues><array><set><set comment="spin 1"><set comment="kpoint 1">'
+        '<dos><i name="efermi"> 3.1 </i></dos><eigenvalues><array><set><set comment="spin 1">'
+        '<set comment="kpoint 1">'
         "<r> -1.0 1.0 </r></set></set></set></array></eigenvalues>\n"
         if extra_sections
         else ""
@@ -204,8 +207,9 @@ def vasprun(
         '<i name="subversion" type="string">stand-in </i>\n </generator>\n'
         f" <incar>\n{tags} </incar>\n{before}"
         ' <kpoints>\n<generation param="Gamma"><v type="int" name="divisions"> 1 1 1 </v></generation>\n'
-        '<varray name="kpointlist" ><v> 0.0 0.0 0.0 </v></varray><varray name="weights" ><v> 1.0 </v></varray>\n'
-        f' </kpoints>\n <parameters>\n<separator name="electronic" >\n{parameters}</separator>\n </parameters>\n'
+        '<varray name="kpointlist" ><v> 0.0 0.0 0.0 </v></varray>'
+        '<varray name="weights" ><v> 1.0 </v></varray>\n </kpoints>\n'
+        f' <parameters>\n<separator name="electronic" >\n{parameters}</separator>\n </parameters>\n'
         f" <atominfo>\n<atoms> {len(p.symbols)} </atoms>\n<types> {len(species)} </types>\n"
         f"{lists.format('atoms', atoms)}{lists.format('atomtypes', types)} </atominfo>\n"
         f' <structure name="initialpos" >\n{where} </structure>\n'
@@ -234,8 +238,9 @@ def outcar(
         if converged
         else "aborting loop EDIFF was not reached (unconverged)"
     )
-    text = " vasp.6.3.0 stand-in\n running on    1 total cores\n   number of dos      NEDOS =    301   number of ions\n"
-    text += "   k-points           NKPTS =      1   k-points in BZ     NKDIM =      1   number of bands    NBANDS=     12\n"
+    text = " vasp.6.3.0 stand-in\n running on    1 total cores\n"
+    text += "   k-points           NKPTS =      1   k-points in BZ     NKDIM =      1"
+    text += "   number of bands    NBANDS=     12\n"
     text += "   total plane-waves  NPLWV =  27000\n   IBRION =     -1    ionic relax: 0-MD 1-quasi-New 2-CG\n"
     text += f"------------------------ {reached} ----------------------------------------\n"
     text += f" number of electron      16.0000000 magnetization {total:15.7f}\n\n\n"
@@ -252,16 +257,19 @@ def outcar(
         if len(moments or []) > 1:  # of one atom, VASP gives no sum
             text += "-" * 50 + f"\ntot      {total:10.3f}\n"
         text += "\n\n"
-    text += " General timing and accounting informations for this job:\n Total CPU time used (sec):        1.000\n"
+    text += " General timing and accounting informations for this job:\n"
+    text += " Total CPU time used (sec):        1.000\n"
     return text
 
 
 def potcar(name: str, lexch: str = "PE") -> str:
     """What has the outline of a POTCAR, and no potential."""
     return (
-        f"  PAW_PBE {name} 01Jan2000\n 8.0\n parameters from PSCTR are:\n   VRHFIN ={name.split('_')[0]}: none\n"
-        f"   LEXCH  = {lexch}\n   EATOM  =   100.0000 eV\n   TITEL  = PAW_PBE {name} 01Jan2000\n   ZVAL   =    8.000\n"
-        "   ENMAX  =  267.882; ENMIN  =  200.911 eV\nEND of PSCTR-controll parameters\n local part\n 1.0 2.0 3.0\n"
+        f"  PAW_PBE {name} 01Jan2000\n 8.0\n parameters from PSCTR are:\n"
+        f"   VRHFIN ={name.split('_')[0]}: none\n   LEXCH  = {lexch}\n   EATOM  =   100.0000 eV\n"
+        f"   TITEL  = PAW_PBE {name} 01Jan2000\n   ZVAL   =    8.000\n"
+        "   ENMAX  =  267.882; ENMIN  =  200.911 eV\nEND of PSCTR-controll parameters\n"
+        " local part\n 1.0 2.0 3.0\n"
         " End of Dataset\n"
     )
 

@@ -21,7 +21,8 @@ from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from pysmax.errors import SmaxError
 from pysmax.label.engine import EngineFailure
-from pysmax.label.engines.magmoms import DEFAULT, TABLE_11, initial_magmoms
+from pysmax.label.engines import load_config
+from pysmax.label.engines.magmoms import DEFAULT, TABLE_11
 from pysmax.label.engines.vasp import VaspConfig
 from pysmax.label.engines.vasp.config import recommended_potentials
 from pysmax.label.engines.vasp.incar import changes, runs, same
@@ -31,9 +32,9 @@ from pysmax.label.engines.vasp.inputs import build, write_job
 PAPER = """ENCUT = 500.000000 SIGMA = 0.100000 EDIFF = 1.00e-06 EDIFFG = -5.00e-03 GGA = PE PREC = Accurate
 IBRION = -1 ISIF = 2 ISMEAR = 0 ISPIN = 2 NELM = 120 NSW = 0 ADDGRID = .TRUE. LCHARG = .FALSE.
 LWAVE = .FALSE. LREAL = .FALSE. KSPACING = 0.125"""
-TABLE = """| Default | 1.00 | Ce | 5.00 | Co | 2.00 | Cr | 2.00 | Dy | 10.65 | Er | 9.58 | Eu | 10.00 | Fe | 2.50 |
-Gd | 7.94 | Ho | 10.60 | Mn | 5.00 | Nd | 3.62 | Ni | 1.50 | Pm | 2.68 | Pr | 3.58 | Sm | 0.85 | Tb | 9.72 |
-Tm | 7.56 | Yb | 4.54 |"""
+TABLE = """| Default | 1.00 | Ce | 5.00 | Co | 2.00 | Cr | 2.00 | Dy | 10.65 | Er | 9.58 | Eu | 10.00 |
+Fe | 2.50 | Gd | 7.94 | Ho | 10.60 | Mn | 5.00 | Nd | 3.62 | Ni | 1.50 | Pm | 2.68 | Pr | 3.58 | Sm | 0.85 |
+Tb | 9.72 | Tm | 7.56 | Yb | 4.54 |"""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,8 @@ def mixed() -> ase.Atoms:
     """Species interleaved, in a triclinic cell, one atom outside of it."""
     rng = np.random.default_rng(0)
     cell = 3.5 * np.eye(3) + rng.uniform(-0.4, 0.4, (3, 3))
-    return ase.Atoms("WFeOFeW", cell=cell, scaled_positions=rng.random((5, 3)) + [[1.0, 0, 0]], pbc=True)
+    fractional = rng.random((5, 3)) + np.eye(3)[0]
+    return ase.Atoms("WFeOFeW", cell=cell, scaled_positions=fractional, pbc=True)
 
 
 def test_incar_is_the_papers(tmp_path: Path) -> None:
@@ -62,7 +64,9 @@ def test_moments_are_table_11() -> None:
     table = {name: float(value) for name, value in zip(cells[::2], cells[1::2], strict=True)}
     assert table.pop("Default") == DEFAULT
     assert table == TABLE_11
-    assert initial_magmoms(ase.Atoms("HFeGd"), {"H": 0.0, "Fe": 4.0}) == [0.0, 4.0, 7.94]
+    config = VaspConfig(magmoms={"H": 0.0, "Fe": 4.0})
+    text = build(config, ase.Atoms("HFeGd", cell=[3, 3, 3]), need_potcar=False).files["INCAR"]
+    assert text.endswith("MAGMOM = 1*0.0 1*4.0 1*7.94\n")
     assert VaspConfig().level().settings["magmoms"] == {"default": 1.0, **table}
 
 
@@ -224,6 +228,22 @@ def test_dry_run_writes_the_tree(tmp_path: Path) -> None:
     assert with_library == folder and (folder / "POTCAR").exists()
     with pytest.raises(SmaxError, match="needs a cell"):
         VaspConfig().dry_run(ase.Atoms("H"), tmp_path)
+
+
+def test_settings_from_a_file(tmp_path: Path) -> None:
+    write_library(tmp_path / "paw", "H")
+    file = tmp_path / "vasp.yaml"
+    file.write_text(
+        "command: [srun, -n, '8', vasp_std]\npotcar_dir: paw\nincar: {ENCUT: 520}\nkeep: removed\n"
+    )
+    config = load_config("vasp", file, {"run_tags.NCORE": 4})
+    assert isinstance(config, VaspConfig)
+    assert config.potcar_dir == tmp_path / "paw" and config.work_dir == Path("vasp_jobs").absolute()
+    assert config.command == ("srun", "-n", "8", "vasp_std") and config.tags()["ENCUT"] == 520.0
+    assert "NCORE = 4" in build(config, ase.Atoms("H", cell=[3, 3, 3])).files["INCAR"]
+    file.write_text("incar: {NSW: 5}\n")
+    with pytest.raises(SmaxError, match="NSW is refused: a label is a single point"):
+        load_config("vasp", file)
 
 
 @pytest.mark.parametrize(

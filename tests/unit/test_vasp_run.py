@@ -101,7 +101,7 @@ def test_compression_has_negative_stress(settings: dict[str, Any]) -> None:
 
 
 def test_same_crystal_otherwise_written(settings: dict[str, Any]) -> None:
-    """Other order of atoms, left-handed cell, atoms moved by whole vectors: the same label, in its own order."""
+    """Other order of atoms, left-handed cell, atoms moved by a vector: the same label, in its own order."""
     atoms = crystal()
     order = [3, 1, 4, 0, 2]
     other = atoms[order]

@@ -7,17 +7,17 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import ase
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pysmax.dataset.record import Level
 from pysmax.errors import SmaxError
 from pysmax.label.engine import Engine, EngineConfig
 from pysmax.label.engines.magmoms import DEFAULT, TABLE_11
+from pysmax.label.engines.shared import version_of
 from pysmax.label.engines.vasp.incar import PAPER, RUN_TAGS, Value, normal, typed
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -93,9 +93,14 @@ class VaspConfig(EngineConfig):
 
     @field_validator("potcar_dir", "work_dir")
     @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        """A worker may have another working folder."""
-        return path if path is None else path.expanduser().absolute()
+    def _absolute(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        """A worker may have another working folder; the library may stand beside the file of settings."""
+        folder = (info.context or {}).get("folder")
+        if path is None:
+            return None
+        if info.field_name == "potcar_dir" and folder is not None and (folder / path).is_dir():
+            path = folder / path
+        return path.expanduser().absolute()
 
     @model_validator(mode="after")
     def _consistent(self) -> VaspConfig:
@@ -139,9 +144,7 @@ class VaspConfig(EngineConfig):
 
     def version(self) -> str:
         """``vasp_version``; VASP says its own only in its output, so each label carries it (vasp_version)."""
-        for package in ("pymatgen", "custodian"):
-            if find_spec(package) is None:
-                raise SmaxError(f"the vasp engine needs the Python package {package}: pip install {package}")
+        version_of("pymatgen", "custodian")
         return self.vasp_version or "said by each label"
 
     def make(self) -> Engine:

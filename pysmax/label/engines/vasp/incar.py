@@ -34,11 +34,12 @@ RUN_TAGS = frozenset(
     "KPAR LASYNC LORBIT LPLANE LSCALAPACK LSCALU LELF LVHAR LVTOT NCORE NEDOS NPAR NSIM NWRITE".split()
 )
 
-# The way to self-consistency, and which symmetries save work on it: a fix that changes only these arrives at the
-# same functional, basis, k-points and smearing. Bands beyond the occupied ones only help; POTIM has no use at NSW 0.
+# The way to self-consistency, and which symmetries save work on it: a fix that changes only these arrives at
+# the same functional, basis, k-points and smearing. Bands beyond the occupied ones only help; POTIM has no
+# use at NSW 0.
 SAME_LEVEL = RUN_TAGS | frozenset(
-    "ALGO AMIN AMIX AMIX_MAG BMIX BMIX_MAG IALGO ICHARG IMIX INIMIX ISEARCH ISTART ISYM MAXMIX MIXPRE NBANDS NELM "
-    "NELMDL NELMIN POTIM SYMPREC TIME WC".split()
+    "ALGO AMIN AMIX AMIX_MAG BMIX BMIX_MAG IALGO ICHARG IMIX INIMIX ISEARCH ISTART ISYM MAXMIX MIXPRE NBANDS "
+    "NELM NELMDL NELMIN POTIM SYMPREC TIME WC".split()
 )
 
 

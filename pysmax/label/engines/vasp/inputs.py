@@ -17,7 +17,7 @@ from pysmax.dataset.record import Level, structure_hash
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
 from pysmax.label.engine import EngineFailure
-from pysmax.label.engines.magmoms import initial_magmoms
+from pysmax.label.engines.magmoms import DEFAULT, TABLE_11
 from pysmax.label.engines.vasp import potcar
 from pysmax.label.engines.vasp.incar import render
 
@@ -59,8 +59,10 @@ def build(config: VaspConfig, atoms: ase.Atoms, *, need_potcar: bool = True) -> 
     poscar_atoms = right_handed(atoms[order])
     species = list(dict.fromkeys(poscar_atoms.symbols))
     names = _potential_names(config, species)
+    moments = {**TABLE_11, **config.magmoms}
+    magmoms = [moments.get(symbol, DEFAULT) for symbol in poscar_atoms.symbols]
     files = {
-        "INCAR": render({**config.tags(), **config.run_tags}, initial_magmoms(poscar_atoms, config.magmoms)),
+        "INCAR": render({**config.tags(), **config.run_tags}, magmoms),
         "POSCAR": poscar(poscar_atoms),
         "POTCAR.spec": "\n".join(names) + "\n",
     }
@@ -123,7 +125,7 @@ def check_structure(atoms: ase.Atoms) -> None:
 
 
 def right_handed(atoms: ase.Atoms) -> ase.Atoms:
-    """The same crystal; VASP refuses left-handed cells, so two vectors swap. Cartesian results are the same."""
+    """The same crystal: VASP refuses left-handed cells, so two vectors swap; Cartesian results stay."""
     if np.linalg.det(atoms.cell.array) < 0:
         atoms.cell = atoms.cell.array[[0, 2, 1]]
         atoms.pbc = atoms.pbc[[0, 2, 1]]

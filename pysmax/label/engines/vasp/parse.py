@@ -1,6 +1,6 @@
 """From vasprun.xml and OUTCAR to a Label.
 
-Energy: E(sigma -> 0), what the paper's smearing (0.1 eV) is extrapolated from, comparable between smearings and
+Energy: E(sigma -> 0), extrapolated from the paper's smearing (0.1 eV), so comparable between smearings and
 with the energies of other PBE sets. Forces and stress are derivatives of the free energy F, which is kept in
 ``extra['free_energy_eV']``.
 """

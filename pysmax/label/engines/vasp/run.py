@@ -30,8 +30,8 @@ from pysmax.label.engines.vasp.parse import find, mended, read_label, read_optio
 POLL_S = 0.1  # VASP is looked at so often; a finished one waits no longer
 MONITOR_S = 5.0  # its output is read for errors so often
 TERMINATE_S = 10.0  # from SIGTERM to SIGKILL
-# only a warning, often gone after the first steps; custodian's remedies (LREAL off, PREC Accurate) are the paper's
-# settings, so it would end a sound run as beyond help
+# only a warning, often gone after the first steps; custodian's remedies (LREAL off, PREC Accurate) are the
+# paper's settings, so it would end a sound run as beyond help
 UNHEEDED = {"subspacematrix"}
 KEPT = ("vasprun.xml", "OUTCAR", "OSZICAR", "INCAR", "POSCAR", "vasp.out", "std_err.txt", "custodian.json")
 
@@ -224,7 +224,7 @@ def end_leftover(folder: Path) -> None:
 
 
 def compress(folder: Path) -> None:
-    """Keep job.json, POTCAR.spec and, gzipped, what a reader needs; not the POTCAR, nor what VASP writes besides."""
+    """Keep job.json, POTCAR.spec and, gzipped, what a reader needs; not POTCAR, nor what else VASP writes."""
     with failing_as("error", OSError):
         for path in sorted(folder.iterdir()):
             if path.name in KEPT:
