@@ -19,6 +19,7 @@ from pysmax.label.engine import Engine, EngineConfig
 from pysmax.label.engines.magmoms import DEFAULT, TABLE_11
 from pysmax.label.engines.shared import version_of
 from pysmax.label.engines.vasp.incar import PAPER, RUN_TAGS, Value, normal, typed
+from pysmax.label.engines.vasp.potcar import ENVIRONMENT, libraries
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 # what would make the run something other than one collinear single point, or differs per structure
@@ -148,11 +149,13 @@ class VaspConfig(EngineConfig):
         return self.vasp_version or "said by each label"
 
     def make(self) -> Engine:
-        """The engine; raises SmaxError if the command is not there."""
+        """The engine; raises SmaxError if the command is not there, or no PAW library is named."""
         if shutil.which(self.command[0]) is None:
             raise SmaxError(
                 f"command: '{self.command[0]}' is not on PATH; set 'command' to how VASP is started"
             )
+        if not libraries(self.potcar_dir):
+            raise SmaxError(f"no PAW library: set potcar_dir, or one of {', '.join(ENVIRONMENT)}")
         from pysmax.label.engines.vasp.run import VaspEngine
 
         return VaspEngine(self)

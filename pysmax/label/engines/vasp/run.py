@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import os
 import shutil
@@ -21,8 +20,9 @@ from custodian.vasp.jobs import VaspJob
 from pysmax.dataset.record import Label
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
-from pysmax.label.engine import Engine, EngineFailure, Reason, failing_as
+from pysmax.label.engine import Engine, EngineFailure, Reason
 from pysmax.label.engines.vasp.config import VaspConfig
+from pysmax.label.engines.vasp.folder import alone, compress, end_leftover
 from pysmax.label.engines.vasp.incar import RUN_TAGS, SAME_LEVEL
 from pysmax.label.engines.vasp.inputs import Job, build, job_folder, same_job, write_files
 from pysmax.label.engines.vasp.parse import find, mended, read_label, read_optional
@@ -33,7 +33,6 @@ TERMINATE_S = 10.0  # from SIGTERM to SIGKILL
 # only a warning, often gone after the first steps; custodian's remedies (LREAL off, PREC Accurate) are the
 # paper's settings, so it would end a sound run as beyond help
 UNHEEDED = {"subspacematrix"}
-KEPT = ("vasprun.xml", "OUTCAR", "OSZICAR", "INCAR", "POSCAR", "vasp.out", "std_err.txt", "custodian.json")
 
 
 class VaspEngine(Engine):
@@ -54,15 +53,16 @@ class VaspEngine(Engine):
         except SmaxError as e:  # a potential that the library lacks: no other attempt helps
             raise EngineFailure("structure", str(e)) from None
         folder = job_folder(self.config.work_dir, atoms, self.level)
-        end_leftover(folder)
-        if same_job(folder, job):
-            with contextlib.suppress(EngineFailure):
-                return self._finish(folder, job)
-        if folder.exists():
-            shutil.rmtree(folder)
-        write_files(job, folder)
-        self._run(folder, job)
-        return self._finish(folder, job)
+        with alone(folder):
+            end_leftover(folder)
+            if same_job(folder, job):
+                with contextlib.suppress(EngineFailure):
+                    return self._finish(folder, job)
+            if folder.exists():
+                shutil.rmtree(folder)
+            write_files(job, folder)
+            self._run(folder, job)
+            return self._finish(folder, job)
 
     def close(self) -> None:
         """End VASP if it runs."""
@@ -213,24 +213,6 @@ def died(returncode: int, folder: Path) -> EngineFailure:
         return EngineFailure("crash", f"{ended}: {said}"[:500])
     except ValueError:
         return EngineFailure("error", f"VASP ended with code {returncode}: {said}"[:500])
-
-
-def end_leftover(folder: Path) -> None:
-    """End a VASP that still runs in the folder: its worker has died on this machine."""
-    with contextlib.suppress(OSError, ValueError):
-        node, pid = (folder / "vasp.pid").read_text().split()
-        if node == os.uname().nodename and os.path.samefile(f"/proc/{int(pid)}/cwd", folder):
-            os.killpg(int(pid), signal.SIGKILL)
-
-
-def compress(folder: Path) -> None:
-    """Keep job.json, POTCAR.spec and, gzipped, what a reader needs; not POTCAR, nor what else VASP writes."""
-    with failing_as("error", OSError):
-        for path in sorted(folder.iterdir()):
-            if path.name in KEPT:
-                write_atomically(path.with_name(f"{path.name}.gz"), gzip.compress(path.read_bytes(), 6))
-            if path.name not in ("job.json", "POTCAR.spec") and path.suffix != ".gz":
-                path.unlink()
 
 
 def _tail(folder: Path, name: str) -> str:
