@@ -242,6 +242,16 @@ def test_another_structure_is_noticed(case: Case) -> None:
     case.read()
 
 
+def test_small_numbers_of_the_incar(tmp_path: Path) -> None:
+    """vasprun.xml says 0.00000000 of an EDIFF of 1e-9."""
+    job = write_job(VaspConfig(incar={"EDIFF": 1e-9}), tmp_path, atoms(), need_potcar=False)
+    small = Case(tmp_path, job, Result(ENERGY, np.zeros((4, 3)), np.eye(3)))
+    small.write(small.xml())
+    assert "0.00000000</i>" in small.xml() and small.read().energy == pytest.approx(ENERGY)
+    (tmp_path / "INCAR").write_text(job.files["INCAR"].replace("1e-09", "1e-08"))
+    assert mended(tmp_path, job) == {"EDIFF": (1e-9, 1e-8)}
+
+
 def test_no_file(case: Case) -> None:
     assert fails(case, "no vasprun.xml") == "error"
 

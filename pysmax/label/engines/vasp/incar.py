@@ -97,13 +97,13 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tu
     return {n: (before.get(n), after.get(n)) for n in names if not same(before.get(n), after.get(n))}
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equal up to VASP's output format: numbers to 1e-6, words in any case and cut short."""
+def same(a: Any, b: Any, absolute: float = 0.0) -> bool:
+    """Equal up to VASP's output format: numbers to 1e-6 or ``absolute``, words in any case and cut short."""
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(same(x, y, absolute) for x, y in zip(a, b, strict=True))
     if isinstance(a, str) and isinstance(b, str):
         x, y = sorted((a.strip().lower(), b.strip().lower()), key=len)
         return y.startswith(x) and bool(x) == bool(y)
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return abs(a - b) <= 1e-6 * max(abs(a), abs(b))
+        return abs(a - b) <= max(1e-6 * max(abs(a), abs(b)), absolute)
     return bool(a == b)

@@ -22,6 +22,7 @@ from pysmax.label.engine import EngineFailure, failing_as
 from pysmax.label.engines.vasp.incar import changes, same
 from pysmax.label.engines.vasp.inputs import Job
 
+DECIMALS = 1e-8  # vasprun.xml has INCAR's numbers to 8 decimals
 MATCH = 1e-5  # A: vasprun.xml has 8 decimals of fractional coordinates
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 _MOMENTS = re.compile(r"magnetization \(x\)\s*\n# of ion.*\n *-+ *\n((?: *\d+(?: +[-\d.*]+)+ *\n)+)")
@@ -154,7 +155,7 @@ def _other_inputs(used: Any, text: str) -> str:
 
     with failing_as("error", ValueError, KeyError, IndexError, TypeError):
         written = Incar.from_str(text)
-    differ = [name for name in written if name in used and not same(written[name], used[name])]
+    differ = [name for name in written if name in used and not same(written[name], used[name], DECIMALS)]
     return ", ".join(f"{name} {written[name]} / {used[name]}" for name in differ)
 
 
