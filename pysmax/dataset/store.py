@@ -224,7 +224,8 @@ class Dataset:
     ) -> Iterator[dict[str, Any]]:
         """Flat arrays of ``batch`` records at a time, without building structures (see arrays.SHAPES).
 
-        Per record: energy [m], stress [m,6], natoms [m], cell [m,3,3], pbc [m,3]; per atom, in order: numbers [N], forces [N,3], positions [N,3], r_eff [N], magmoms [N]. What a record lacks is NaN.
+        Per record: energy [m], stress [m,6], natoms [m], cell [m,3,3], pbc [m,3]; per atom, in order:
+        numbers [N], forces [N,3], positions [N,3], r_eff [N], magmoms [N]. What a record lacks is NaN.
         Also source, key, reason: lists of m strings. Checksums are not looked at: ``check`` does that.
         """
         query = flat.query(fields)
