@@ -131,7 +131,9 @@ class Shard:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if isinstance(e, sqlite3.OperationalError):
-                raise SmaxError(f"{self.path}: cannot be written: {_why(self.path) or e}") from None
+                raise SmaxError(
+                    f"{self.path}: cannot be written: {_why(self.path) or e}; is the disk full?"
+                ) from None
             if isinstance(e, sqlite3.DatabaseError):
                 raise DamagedShard(self.path, e) from None
             raise
@@ -181,6 +183,8 @@ def number(path: Path) -> int:
 
 def _why(path: Path) -> str:
     """A plain reason for SQLite's 'unable to open' and 'readonly', if there is one."""
-    if not path.exists():
-        return "no such file"
-    return "no permission to read it" if not os.access(path, os.R_OK) else ""
+    try:
+        os.stat(path)
+    except OSError as e:
+        return str(e.strerror)
+    return "" if os.access(path, os.R_OK) else "no permission to read it"

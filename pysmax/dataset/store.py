@@ -39,11 +39,11 @@ class Dataset:
     def create(cls, path: str | Path, exist_ok: bool = False) -> Dataset:
         """Make an empty dataset; with ``exist_ok`` open the one that is there."""
         path = Path(path)
-        if exist_ok and (path / "dataset.json").exists():
+        if exist_ok and os.path.exists(path / "dataset.json"):
             return cls.open(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise SmaxError(f"{path}: exists already, expected a new folder for the dataset")
         try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise SmaxError(f"{path}: exists already, expected a new folder for the dataset")
             (path / "shards").mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise SmaxError(f"{path}: cannot be made: {e.strerror}") from None
@@ -273,7 +273,7 @@ class Dataset:
     def check_description(self) -> None:
         """Raise SmaxError unless dataset.json is that of a dataset of this version."""
         path = self.path / "dataset.json"
-        if not path.exists():
+        if not os.path.exists(path):  # also False without permission
             raise SmaxError(f"{self.path}: not a dataset, expected a folder with dataset.json")
         try:
             found = json.loads(read_text(path))
