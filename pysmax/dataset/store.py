@@ -33,6 +33,7 @@ class Dataset:
         self.path = path
         self.claims = Claims(path / "claims.sqlite")
         self._open: dict[Path, Shard] = {}
+        self._left_out: set[Path] = set()
         self._pid = os.getpid()
 
     @classmethod
@@ -66,7 +67,8 @@ class Dataset:
             names = os.listdir(folder)
         except OSError as e:
             raise SmaxError(f"{folder}: {e.strerror}") from None
-        return [folder / n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
+        paths = [folder / n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
+        return [p for p in paths if p not in self._left_out]
 
     def shard(self, path: Path) -> Shard:
         """A shard of ``paths``, opened once."""
@@ -75,6 +77,10 @@ class Dataset:
         if path not in self._open:
             self._open[path] = Shard(path)
         return self._open[path]
+
+    def leave_out(self, path: Path) -> None:
+        """Go on without a damaged shard."""
+        self._left_out.add(path)
 
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""
@@ -116,7 +122,7 @@ class Dataset:
         """The record, or None."""
         for shard in self.shards():
             for row in shard.lookup(f"id, {SELECT}", [key]):
-                return _record(shard, row)
+                return record_of(shard, row)
         return None
 
     def __contains__(self, key: str) -> bool:
@@ -168,7 +174,7 @@ class Dataset:
             ]
             for i, id_ in zip(inside, ids(shard, inside) if inside else [], strict=True):
                 (row,) = shard.fetch(f"id, {SELECT}", "WHERE id = ?", [id_])
-                found[start + i] = _record(shard, row)
+                found[start + i] = record_of(shard, row)
             start = end
         missing = [p for p in positions if int(p) not in found]
         if missing:
@@ -212,7 +218,7 @@ class Dataset:
         """Records that match, streamed in order from number ``start``; ``batch`` of them are in memory."""
         for shard, part in self.rows(SELECT, status, source, level, start, batch):
             for row in part:
-                yield _record(shard, row)
+                yield record_of(shard, row)
 
     def arrays(
         self,
@@ -302,7 +308,8 @@ def _where(
     return " AND ".join(terms), values
 
 
-def _record(shard: Shard, row: Row) -> Record:
+def record_of(shard: Shard, row: Row) -> Record:
+    """The record of a row (id, *NAMES); DamagedShard if the checksum does not hold."""
     id_, *rest = row
     if not intact(tuple(rest)):
         raise DamagedShard(shard.path, f"the checksum of record {id_} does not match")
