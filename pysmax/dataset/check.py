@@ -127,10 +127,7 @@ def _energies(dataset: Dataset, limits: Tolerances) -> list[Tally]:
             if records:
                 odd.remark = wrong.remark = f"level {level}: too few records"
             continue
-        spread = [r.astype(np.float32) for _, r in references.residuals(dataset, level, energies)]
-        everything = np.concatenate(spread)
-        middle = float(np.nanmedian(everything))
-        sigma = max(1.4826 * float(np.nanmedian(np.abs(everything - middle))), 1e-6)
+        middle, sigma = references.spread(dataset, level, energies)
         for keys, r in references.residuals(dataset, level, energies):
             for key, value in zip(keys, r.tolist(), strict=True):
                 wrong.add(abs(value), key)
