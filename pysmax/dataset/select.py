@@ -23,7 +23,7 @@ Step = Callable[[int], object]
 # structures -> features [sum natoms, d] and natoms [m]
 Features = Callable[[Sequence[ase.Atoms]], tuple[Array, npt.NDArray[Any]]]
 EPS = 1e-6  # of the generator: S = 1/2 log det(C + eps R)
-BATCH = 500
+BATCH = 5000  # records of one run of the features
 
 
 @dataclass(frozen=True)
