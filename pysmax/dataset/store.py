@@ -33,7 +33,9 @@ class Dataset:
         self.path = path
         self.claims = Claims(path / "claims.sqlite")
         self._open: dict[Path, Shard] = {}
-        self._left_out: set[Path] = set()
+        self._left_out: set[str] = set()
+        self._names: list[str] = []  # of the last listing: most do not change
+        self._paths: list[Path] = []
         self._pid = os.getpid()
 
     @classmethod
@@ -67,8 +69,10 @@ class Dataset:
             names = os.listdir(folder)
         except OSError as e:
             raise SmaxError(f"{folder}: {e.strerror}") from None
-        paths = [folder / n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
-        return [p for p in paths if p not in self._left_out]
+        if names != self._names:
+            chosen = [n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
+            self._names, self._paths = names, [folder / n for n in chosen if n not in self._left_out]
+        return self._paths
 
     def shard(self, path: Path) -> Shard:
         """A shard of ``paths``, opened once."""
@@ -80,7 +84,8 @@ class Dataset:
 
     def leave_out(self, path: Path) -> None:
         """Go on without a damaged shard."""
-        self._left_out.add(path)
+        self._left_out.add(path.name)
+        self._names = []
 
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""

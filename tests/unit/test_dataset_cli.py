@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import ase
 import numpy as np
 import pytest
 from dataset_tools import OTHER, record
@@ -16,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from pysmax.cli.dataset import app
 from pysmax.dataset.info import gather
+from pysmax.dataset.record import Array
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 
@@ -79,6 +82,21 @@ def test_convert_and_back(ds: Path, tmp_path: Path) -> None:
     assert len(Dataset.open(tmp_path / "back")) == 20
     run("convert", ds, tmp_path / "copy", "--unlabelled")
     assert Dataset.open(tmp_path / "copy").keys() == Dataset.open(ds).keys()
+
+
+def cheap_features(structures: Sequence[ase.Atoms]) -> tuple[Array, np.ndarray]:
+    """Two numbers per atom in the place of 55."""
+    rows = [np.column_stack([a.numbers, a.arrays["r_eff"]]) for a in structures]
+    return np.vstack(rows), np.array([len(a) for a in structures])
+
+
+def test_select_by_entropy(ds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysmax.dataset.features.bispectrum", cheap_features)
+    text = run("select", ds, 5, "--to", tmp_path / "few", "--mode", "config").stdout
+    assert re.fullmatch(rf"5 of 36 records in {tmp_path}/few; S = -?\d+\.\d+ nats, of all records .*\n", text)
+    longer = run("select", ds, 9, "--to", tmp_path / "more", "--mode", "config").stdout
+    few, more = ([r.key for r in Dataset.open(tmp_path / name).records()] for name in ("few", "more"))
+    assert longer.startswith("9 of 36") and len(few) == 5 and len(set(more)) == 9
 
 
 def test_split_and_select(ds: Path, tmp_path: Path) -> None:
