@@ -154,30 +154,33 @@ def _with_calculator(record: Record) -> ase.Atoms:
     return atoms
 
 
+HEAD = """# Store of datasets
+
+{n} random configurations of 4 to 23 atoms with energy, forces and stress, one format after the other in one run of
+`python benchmarks/dataset_store.py`. Processor seconds (user and system) unless it says otherwise. The others are
+written and read by ASE alone; a record of ours has its key, checksum, level of theory and provenance besides.
+`read all` builds every structure; `flat arrays` (energy, forces, stress, numbers) does not. Random access: single
+structures. `from dataset` and `to dataset` are `pysmax dataset convert`.
+
+- date: {date:%Y-%m-%d}
+- processor: {processor}, {cores} cores visible, load at the start {load:.1f}
+- versions: {versions}
+"""  # noqa: E501
+
+
 def _markdown(found: dict[tuple[str, str], str], n: int, load: float) -> str:
     kinds = list(dict.fromkeys(what for what, _ in found))
     table = ["| | " + " | ".join(NAMES.values()) + " |", "|---|" + "---|" * len(NAMES)]
     table += [f"| {kind} | " + " | ".join(found.get((kind, k), "") for k in NAMES) + " |" for kind in kinds]
-    versions = ", ".join(f"{p} {_version(p)}" for p in ("ase", "ase-db-backends", "numpy"))
-    return "\n".join(
-        [
-            "# Store of datasets",
-            "",
-            f"{n} random configurations of 4 to 23 atoms with energy, forces and stress, one format after the",
-            "other in one run of `python benchmarks/dataset_store.py`. Processor seconds (user and system) unless",
-            "it says otherwise. The others are written and read by ASE alone; a record of ours has its key,",
-            "checksum, level of theory and provenance besides. `read all` builds every structure; `flat arrays`",
-            f"(energy, forces, stress, numbers) does not. Random access: {PICKS} single structures. `from dataset`",
-            "and `to dataset` are `pysmax dataset convert`.",
-            "",
-            f"- date: {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}",
-            f"- processor: {_processor()}, {os.cpu_count()} cores visible, load at the start {load:.1f}",
-            f"- versions: {versions}",
-            "",
-            *table,
-            "",
-        ]
+    head = HEAD.format(
+        n=n,
+        date=datetime.datetime.now(datetime.timezone.utc),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        load=load,
+        versions=", ".join(f"{p} {_version(p)}" for p in ("ase", "ase-db-backends", "numpy")),
     )
+    return "\n".join([head, *table, ""])
 
 
 if __name__ == "__main__":

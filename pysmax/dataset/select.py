@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pysmax.dataset.lazy import Balance, LogDet, greedy
+from pysmax.dataset.query import record_of
 from pysmax.dataset.record import Array
 from pysmax.dataset.references import composition
-from pysmax.dataset.store import Dataset, record_of
+from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 
 Mode = Literal["atom", "config"]
@@ -37,7 +38,7 @@ class Choice:
 
 def at_random(dataset: Dataset, n: int, seed: int, status: str | None = "ok") -> Choice:
     """``n`` different records, each as likely as any other."""
-    positions = _positions(dataset, status)
+    positions = dataset.positions(status)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(positions), size=min(n, len(positions)), replace=False)
     return Choice(positions[chosen].tolist())
@@ -53,7 +54,7 @@ def by_elements(dataset: Dataset, n: int, status: str | None = "ok", step: Step 
     balance = Balance(counts / counts.sum(axis=1, keepdims=True))
     bounds = np.log1p(balance.fractions).sum(axis=1).tolist()
     chosen = greedy(n, bounds, balance.gain, balance.take, step)
-    return Choice(_positions(dataset, status)[chosen].tolist())
+    return Choice(dataset.positions(status)[chosen].tolist())
 
 
 def by_entropy(
@@ -87,7 +88,7 @@ def by_entropy(
             n, bounds, lambda i: chosen_det.gain(rows(i)), lambda i: chosen_det.take(rows(i)), step
         )
         sample = np.vstack([rows(i) for i in chosen]) if chosen else np.empty((0, z.shape[1]))
-        return Choice(_positions(dataset, status)[chosen].tolist(), _entropy(sample), _entropy(z))
+        return Choice(dataset.positions(status)[chosen].tolist(), _entropy(sample), _entropy(z))
 
 
 def _entropy(z: Array) -> float:
@@ -137,17 +138,6 @@ def _features(
     for k in range(0, count, 100_000):
         z[k : k + 100_000] = (z[k : k + 100_000] - mean) / spread
     return z, np.cumsum(sizes)
-
-
-def _positions(dataset: Dataset, status: str | None) -> npt.NDArray[np.int64]:
-    """Where the records of a status are, in their order."""
-    parts, start = [np.empty(0, dtype=np.int64)], 0
-    for shard in dataset.shards():
-        where, values = ("", []) if status is None else ("WHERE status = ?", [status])
-        ids = shard.fetch("id", f"{where} ORDER BY id", values)
-        parts.append(np.array([i for (i,) in ids], dtype=np.int64) + (start - 1))
-        start += len(shard)
-    return np.concatenate(parts)
 
 
 def write(dataset: Dataset, choice: Choice, target: Path, step: Step = lambda k: None) -> int:
