@@ -68,6 +68,12 @@ def _refuse_shared(parts: Sequence[Moments], names: Sequence[str]) -> None:
                     f"{names[i]}: that run began with {names[j]}, which would count twice, "
                     "expected disjoint datasets: nothing is merged"
                 )
+            if j < i and _same(prior(p), prior(other)):
+                raise SmaxError(
+                    f"{names[i]}: that run began with the same {p.prior_count} vectors as {names[j]}, which "
+                    "would count twice, expected random cells of its own (another seed): add its extxyz "
+                    "instead (entropy_dataset)"
+                )
         if p.prior_count > p.ref_count and any(q.count for q in parts[:i]):
             raise SmaxError(
                 f"{names[i]}: that run began with {p.prior_count} vectors of another dataset, which a merge "

@@ -74,8 +74,9 @@ def test_what_a_run_began_with_is_kept_by_its_file(data: np.ndarray, tmp_path: P
 
 def test_a_shared_prior_is_not_counted_twice(data: np.ndarray, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    for name in "ab":  # two runs that began with the same 20 vectors of another dataset
-        save(tmp_path / f"{name}.moments", run_of(np.vstack([data[:20], rng.normal(size=(9, N))]), 20))
+    for name, nprior in (("a", 21), ("b", 20)):  # runs that began with nearly the same other dataset
+        rows = np.vstack([data[:nprior], rng.normal(size=(29 - nprior, N))])
+        save(tmp_path / f"{name}.moments", run_of(rows, nprior))
     with pytest.raises(SmaxError, match=r"b\.moments: that run began with 20 vectors of another dataset"):
         merge_files([tmp_path / "a.moments", tmp_path / "b.moments"])
     assert merge_files([tmp_path / "b.moments"]).count == 29
@@ -83,6 +84,12 @@ def test_a_shared_prior_is_not_counted_twice(data: np.ndarray, tmp_path: Path) -
 
 def test_runs_of_their_own_random_cells_merge(data: np.ndarray) -> None:
     assert merge([run_of(data[:30], 10), run_of(data[30:], 10)]).count == len(data)
+
+
+def test_the_same_random_cells_are_not_counted_twice(data: np.ndarray) -> None:
+    other = np.vstack([data[:10], np.random.default_rng(2).normal(size=(9, N))])  # of the same seed
+    with pytest.raises(SmaxError, match="part 2: that run began with the same 10 vectors as part 1"):
+        merge([run_of(data, 10), run_of(other, 10)])
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
