@@ -3,10 +3,11 @@
 # make test       the same set-up, then every test         make test-slow   the long ones
 # make lint       ruff, mypy, clang-format                 make bench       speed, against LAMMPS
 #
-# Variables: PYTHON=python3.12   RANKS=2   ARGS="-var nconf 20"
+# Variables: PYTHON=python3.12   RANKS=2   OUT=smax (prefix of the run's files)   ARGS="-var nconf 20"
 
 PYTHON ?= python3
 RANKS ?= 2
+OUT ?= smax
 ARGS ?=
 JOBS ?= 2
 
@@ -28,9 +29,10 @@ FORMATTED = $(shell find plugin tests -name '*.cpp' -o -name '*.h')
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
+	$(if $(filter out,$(ARGS)),$(error smax: found '-var out' in ARGS, expected make run OUT=...))
 	mkdir -p runs
-	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in -var restart yes $(ARGS)
-	cd runs && $(HERE) pysmax report smax
+	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in -var restart yes -var out $(OUT) $(ARGS)
+	cd runs && $(HERE) pysmax report $(OUT)
 
 test: $(VENV)/.installed-test test-kernel
 	$(HERE) pytest
@@ -57,7 +59,7 @@ check:
 	@$(PYTHON) -c 0 2>/dev/null || { echo "smax: '$(PYTHON)' is not there or does not run: install Python 3.10 or newer, or say make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "smax: $$($(PYTHON) --version 2>&1) is too old: Python 3.10 or newer is needed (make PYTHON=...)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "smax: this Python cannot make virtual environments: install its venv module (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
-	@command -v "$${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "smax: no C++ compiler: install one that knows C++17 (Debian, Ubuntu: g++), or set CXX" >&2; exit 1; }
+	@command -v "$${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "smax: no C++ compiler: install GCC 11 or newer or a recent clang (Debian, Ubuntu: g++), or set CXX" >&2; exit 1; }
 
 $(VENV)/.created: | check
 	$(PYTHON) -m venv $(VENV)

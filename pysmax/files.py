@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 from pysmax.errors import SmaxError
@@ -25,8 +26,8 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         raise SmaxError(f"{path}: cannot be written: {e.strerror}") from None
 
 
-def read_text(path: str | Path, nbytes: int = 0) -> str:
-    """The file, or its first ``nbytes`` if that is positive."""
+def read_text(path: str | Path, nbytes: int = 0, crc: int | None = None) -> str:
+    """The file, or its first ``nbytes`` if that is positive; ``crc``: the CRC-32 they must have."""
     try:
         with open(path, "rb") as f:
             data = f.read(nbytes) if nbytes > 0 else f.read()
@@ -34,6 +35,11 @@ def read_text(path: str | Path, nbytes: int = 0) -> str:
         raise SmaxError(f"{path}: {e.strerror}") from None
     if len(data) < nbytes:
         raise SmaxError(f"{path}: has {len(data)} bytes, expected at least the {nbytes} of its moments file")
+    if crc is not None and (found := zlib.crc32(data)) != crc:
+        raise SmaxError(
+            f"{path}: its first {len(data)} bytes have CRC-32 {found:08x}, expected {crc:08x} as in its "
+            "moments file: it was changed, or is of another run"
+        )
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import jinja2
 import pydantic
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pysmax.errors import SmaxError
 from pysmax.paths import templates_folder
@@ -17,6 +17,12 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pair = tuple[Positive, Positive]
 # one LAMMPS argument list: no line breaks, quotes, comments or variables
 Words = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/:\- ]*$")]
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"{pair[0]:g} is above {pair[1]:g}, expected the lower number first")
+    return pair
 
 
 class GeneratorInput(pydantic.BaseModel):
@@ -30,8 +36,8 @@ class GeneratorInput(pydantic.BaseModel):
     mode: Literal["atom", "config"] = "atom"
     twojmax: Annotated[int, Field(ge=2, le=14)] = 8
     rcutfac: Positive = 3.0
-    strength: Annotated[float | None, Field(gt=0, description="K; default by mode")] = None
-    core: Annotated[float, Field(ge=0)] = 10.0
+    strength: Annotated[Positive | None, Field(description="K; default by mode")] = None
+    core: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     eps: Positive = 1e-6
     min_style: Annotated[str, Field(pattern=r"^[a-z0-9/_]+$")] = "lbfgs"
     dmax: Positive = 0.1
@@ -46,7 +52,7 @@ class GeneratorInput(pydantic.BaseModel):
     natoms: Words = ""
     radius_width: Positive = 0.3
     radius_beta: Pair = (1.25, 1.25)
-    volume: Pair = (1.0, 3.5)
+    volume: Annotated[Pair, AfterValidator(_ascending)] = (1.0, 3.5)
     existing: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9._/\-]+\.(moments|extxyz|xyz)$")]] = []
 
 
@@ -56,8 +62,10 @@ def render(settings: Mapping[str, object]) -> str:
         checked = GeneratorInput.model_validate(dict(settings))
     except pydantic.ValidationError as e:
         first = e.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[:1].lower() + message[1:]
         key = ".".join(str(part) for part in first["loc"])
-        raise SmaxError(f"setting {key}: found {first['input']!r}; {first['msg'].lower()}") from None
+        raise SmaxError(f"setting {key}: found {first['input']!r}; {message}") from None
     values = checked.model_dump()
     if values["strength"] is None:
         values["strength"] = 0.005 if checked.mode == "atom" else 0.05

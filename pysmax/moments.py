@@ -1,26 +1,21 @@
-"""The moments of a dataset: PREFIX.moments, a NumPy .npz (format 'smax-moments', version 1).
-
-The moments of two disjoint sets add up exactly (Chan et al. 1983), so datasets merge through them.
-"""
+"""The moments of a dataset: PREFIX.moments, a NumPy .npz (format 'smax-moments', version 1)."""
 
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
+from pysmax.npz import Array as Array
+from pysmax.npz import Npz
 
 FORMAT = "smax-moments"
 VERSION = 1
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -70,41 +65,49 @@ class Moments:
     ref_mean: Array
     ref_scatter: Array
     state: State = State()
+    prior_count: int = 0  # the same moments before the first frame of PREFIX.extxyz
+    prior_mean: Array = field(default_factory=lambda: np.zeros(0))
+    prior_scatter: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def load(path: str | Path) -> Moments:
     """Read a moments file; keys beyond those of version 1 are ignored."""
-    z = _arrays(path)
-    if "format" not in z or str(z["format"]) != FORMAT:
-        raise SmaxError(f"{path}: not a moments file (key 'format' is not '{FORMAT}')")
-    version = z.get("version", np.array(0))
-    if version.shape != () or not 1 <= int(version) <= VERSION:
+    z = Npz(str(path), "a moments file")
+    if "format" not in z:
+        raise SmaxError(f"{path}: not a moments file: key 'format' is missing, expected '{FORMAT}'")
+    z.text("format", (FORMAT,))
+    if (version := z.integer("version", 1)) > VERSION:
         raise SmaxError(f"{path}: version is {version}, expected {VERSION}: a newer pysmax wrote it")
-    try:
-        moments = Moments(
-            descriptor=_scalars(Descriptor, z),
-            state=_scalars(State, {k: z[k] for k in z if k in State.__dataclass_fields__}),
-            **{k: _value(z[k]) for k in Moments.__dataclass_fields__ if k not in ("descriptor", "state")},
-        )
-    except KeyError as e:
-        raise SmaxError(f"{path}: key {e} is missing, expected a complete moments file") from None
-    except (TypeError, ValueError) as e:
-        raise SmaxError(f"{path}: {e}") from None
-    _check(moments, path)
-    return moments
+    descriptor = _descriptor(z)
+    n = number_of_features(descriptor.twojmax)
+    parts: dict[str, Any] = {}
+    for prefix in ("", "ref_", "prior_"):
+        parts[f"{prefix}count"] = z.integer(f"{prefix}count", 0)
+        parts[f"{prefix}mean"] = z.array(f"{prefix}mean", (n,))
+        parts[f"{prefix}scatter"] = z.array(f"{prefix}scatter", (n, n))
+    none = parts["ref_count"] == 0 and z.size("variance") == 0
+    return Moments(
+        **parts,
+        variance=z.array("variance", (0,) if none else (n,), low=0.0),
+        eps=z.real("eps", low=0.0),
+        descriptor=descriptor,
+        state=_state(z),
+    )
 
 
 def save(path: str | Path, m: Moments) -> None:
     """Write a moments file that the plugin reads as a dataset; atomically."""
     n = len(m.mean)
-    counted = ("count", "ref_count")
+    counted = ("count", "ref_count", "prior_count")
     arrays: dict[str, Any] = {"format": np.array(FORMAT), "version": np.int64(VERSION)}
     for part in (m, m.descriptor, m.state):
         arrays |= {f.name: getattr(part, f.name) for f in fields(part)}
     del arrays["descriptor"], arrays["state"]
-    # A run that starts from this file has it as what was there before its first frame.
-    arrays |= {"prior_count": m.count, "prior_mean": m.mean, "prior_scatter": m.scatter}
-    for key in (*counted, "prior_count"):
+    if m.state.frames == 0:  # whatever there is was there before the first frame
+        arrays |= {"prior_count": m.count, "prior_mean": m.mean, "prior_scatter": m.scatter}
+    elif m.prior_count == 0:
+        arrays |= {"prior_mean": np.zeros(n), "prior_scatter": np.zeros((n, n))}
+    for key in counted:
         arrays[key] = np.int64(arrays[key])
     if m.ref_count == 0:
         arrays |= {"ref_mean": np.zeros(n), "ref_scatter": np.zeros((n, n))}
@@ -118,7 +121,10 @@ def covariance(m: Moments) -> Array:
     if not len(m.variance):
         raise SmaxError("these moments have no reference variances, expected a run past its random cells")
     unit = np.sqrt(m.variance)
-    c: Array = m.scatter / np.outer(unit, unit) / max(m.count, 1)
+    with np.errstate(over="ignore"):
+        c: Array = m.scatter / np.outer(unit, unit) / max(m.count, 1)
+    if not np.isfinite(c).all():
+        raise SmaxError("the covariance is beyond the largest number: the moments are damaged")
     return c
 
 
@@ -133,75 +139,41 @@ def entropy(m: Moments) -> float:
 
 def reference(m: Moments) -> Moments:
     """The random cells as a dataset of their own."""
-    return Moments(
-        count=m.ref_count,
-        mean=m.ref_mean,
-        scatter=m.ref_scatter,
-        variance=m.variance,
-        eps=m.eps,
-        descriptor=m.descriptor,
-        ref_count=m.ref_count,
-        ref_mean=m.ref_mean,
-        ref_scatter=m.ref_scatter,
+    return replace(m, count=m.ref_count, mean=m.ref_mean, scatter=m.ref_scatter, state=State())
+
+
+def prior(m: Moments) -> Moments:
+    """What the run began with as a dataset of its own."""
+    return replace(m, count=m.prior_count, mean=m.prior_mean, scatter=m.prior_scatter, state=State())
+
+
+def number_of_features(twojmax: int) -> int:
+    """Bispectrum components B(j1, j2, j) with j2 <= j1 <= j <= twojmax that the triangle rule allows."""
+    return sum(
+        len(range(j1 + (j2 % 2), min(twojmax, j1 + j2) + 1, 2))
+        for j1 in range(twojmax + 1)
+        for j2 in range(j1 + 1)
     )
 
 
-def merge(parts: Sequence[Moments]) -> Moments:
-    """Moments of the union of disjoint sets; eps, R and the reference are those of the first that has one."""
-    if not parts:
-        raise SmaxError("nothing to merge, expected at least one moments file")
-    base = next((p for p in parts if p.ref_count), parts[0])
-    count, mean, scatter = 0, np.zeros_like(base.mean), np.zeros_like(base.scatter)
-    for p in parts:
-        _compatible(base.descriptor, p.descriptor)
-        total = count + p.count
-        if total == 0:
-            continue
-        d = p.mean - mean
-        scatter = scatter + p.scatter + np.outer(d, d) * (count * p.count / total)
-        mean = mean + d * (p.count / total)
-        count = total
-    keep = {f.name: getattr(base, f.name) for f in fields(base)}
-    return Moments(**(keep | {"count": count, "mean": mean, "scatter": scatter, "state": State()}))
+def _descriptor(z: Npz) -> Descriptor:
+    twojmax = z.integer("twojmax", 2)
+    if twojmax > 14:
+        raise SmaxError(f"{z.path}: twojmax is {twojmax}, expected 2..14")
+    return Descriptor(
+        mode=z.text("mode", ("atom", "config")),
+        twojmax=twojmax,
+        rfac0=z.real("rfac0"),
+        rmin0=z.real("rmin0"),
+        rcutfac=z.real("rcutfac", low=0.0),
+        bzeroflag=z.integer("bzeroflag", 0),
+        switchflag=z.integer("switchflag", 0),
+    )
 
 
-def _arrays(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            return {k: z[k] for k in z.files}
-    except OSError as e:
-        raise SmaxError(f"{path}: {e.strerror or e}") from None
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-        raise SmaxError(f"{path}: not a readable NumPy .npz, expected a moments file") from None
-
-
-def _value(a: npt.NDArray[Any]) -> Any:
-    return a.item() if a.shape == () else a
-
-
-def _scalars(cls: Any, z: Mapping[str, npt.NDArray[Any]]) -> Any:
-    return cls(**{f.name: z[f.name].item() for f in fields(cls) if f.name in z or cls is Descriptor})
-
-
-def _check(m: Moments, path: str | Path) -> None:
-    n = np.size(m.mean)
-    shapes = {"mean": (n,), "scatter": (n, n)}
-    if m.ref_count:
-        shapes |= {"variance": (n,), "ref_mean": (n,), "ref_scatter": (n, n)}
-    for key, shape in shapes.items():
-        a = getattr(m, key)
-        if np.shape(a) != shape:
-            raise SmaxError(f"{path}: {key} has shape {np.shape(a)}, expected {shape}")
-        if not np.isfinite(a).all():
-            raise SmaxError(f"{path}: {key} has a value that is not finite")
-    if m.count < 0 or m.ref_count < 0:
-        raise SmaxError(f"{path}: count is {min(m.count, m.ref_count)}, expected 0 or more")
-    if m.descriptor.mode not in ("atom", "config"):
-        raise SmaxError(f"{path}: mode is '{m.descriptor.mode}', expected atom or config")
-
-
-def _compatible(a: Descriptor, b: Descriptor) -> None:
-    for f in fields(Descriptor):
-        x, y = getattr(a, f.name), getattr(b, f.name)
-        if x != y:
-            raise SmaxError(f"{f.name} is {y} in one file, expected {x} as in the others: nothing is merged")
+def _state(z: Npz) -> State:
+    whole = {f.name: z.integer(f.name, 0) for f in fields(State) if f.name != "seconds"}
+    seconds = z.real("seconds")
+    if seconds < 0.0:
+        raise SmaxError(f"{z.path}: seconds is {seconds:g}, expected 0 or more")
+    return State(**whole, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -87,11 +88,11 @@ def merge(
     parts: Annotated[list[Path], typer.Argument(help="Moments files of disjoint datasets.")],
 ) -> None:
     """Merge moments files: OUT can start a run that fills what all of them lack."""
-    from pysmax.moments import entropy, load, save
-    from pysmax.moments import merge as merged
+    from pysmax.merge import merge_files
+    from pysmax.moments import entropy, save
 
     _refuse_existing([out])
-    m = merged([load(p) for p in parts])
+    m = merge_files(parts)
     save(out, m)
     tail = f", S = {entropy(m):.6f} nats" if len(m.variance) else ""
     typer.echo(f"wrote {out}: {m.count} vectors{tail}")
@@ -127,5 +128,5 @@ def _refuse_existing(paths: list[Path]) -> None:
     from pysmax.errors import SmaxError
 
     for path in paths:
-        if path.exists():
+        if os.path.lexists(path):  # False where the name is too long: writing says so
             raise SmaxError(f"{path}: exists already, expected a new file: nothing is written")

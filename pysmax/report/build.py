@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pysmax.errors import SmaxError
 from pysmax.features import features
 from pysmax.files import write_atomically
-from pysmax.moments import Array, Moments, covariance
+from pysmax.moments import Array, Moments, covariance, entropy, prior
 from pysmax.report import plots
 from pysmax.report.run import Run, Summary, element_counts, read_run, summarise
 
@@ -41,12 +41,13 @@ def report(prefix: str, folder: Path | None = None) -> Path:
         raise SmaxError(f"{folder}: cannot be made: {e.strerror}") from None
     summary = summarise(run)
     with plots.style():
-        images = {name: _png(figure) for name, figure in figures(run, summary).items()}
+        drawn = figures(run, summary)
+        images = {name: _png(figure) for name, figure in drawn.items()}
     for name, png in images.items():
         write_atomically(folder / f"{name}.png", png)
     write_atomically(folder / "summary.json", (summary.model_dump_json(indent=2) + "\n").encode())
     page = folder / "index.html"
-    write_atomically(page, render(run.name, summary, images).encode())
+    write_atomically(page, render(run.name, summary, images, captions(drawn)).encode())
     return page
 
 
@@ -55,7 +56,11 @@ def figures(run: Run, summary: Summary) -> dict[str, Figure]:
     entropies = np.array([f.info["S"] for f in run.frames if "S" in f.info], dtype=float)
     result = {}
     if len(entropies):
-        result["entropy"] = plots.entropy_growth(entropies, summary.S_random_nats)
+        m = run.moments
+        before = "random cells + " if m.prior_count == m.ref_count else "earlier data + "
+        label = (before if m.prior_count else "") + "accepted"
+        start = entropy(prior(m)) if m.prior_count else None
+        result["entropy"] = plots.entropy_growth(entropies, start, summary.S_random_nats, label)
     if run.table is not None and run.table.verdict:
         result["progress"] = plots.progress(run.table.accepted, run.table.evaluations)
     result["elements"] = plots.composition(element_counts(run.frames))
@@ -63,6 +68,15 @@ def figures(run: Run, summary: Summary) -> dict[str, Figure]:
     axes, shares = principal_axes(run.moments)
     ours, random = (project(_some(frames), run.moments, axes) for frames in (run.frames, run.random))
     result["components"] = plots.components(ours, random, shares)
+    return result
+
+
+def captions(drawn: Mapping[str, Figure]) -> dict[str, str]:
+    """What is said below each figure."""
+    result = {name: CAPTIONS[name] for name in drawn}
+    if "entropy" in drawn and (below := plots.points_below(drawn["entropy"])):
+        points = "The first point is" if below == 1 else f"The first {below} points are"
+        result["entropy"] += f" {points} below the range shown."
     return result
 
 
@@ -80,7 +94,7 @@ def project(frames: list[ase.Atoms], m: Moments, axes: Array) -> Array:
     return projected
 
 
-def render(name: str, summary: Summary, images: Mapping[str, bytes]) -> str:
+def render(name: str, summary: Summary, images: Mapping[str, bytes], captions: Mapping[str, str]) -> str:
     """The page, with every image inside."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pysmax.report", "."),
@@ -89,7 +103,7 @@ def render(name: str, summary: Summary, images: Mapping[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    panels = [(CAPTIONS[k], base64.b64encode(png).decode()) for k, png in images.items()]
+    panels = [(captions[k], base64.b64encode(png).decode()) for k, png in images.items()]
     return environment.get_template("page.html.j2").render(name=name, s=summary, panels=panels)
 
 

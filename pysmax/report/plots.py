@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, ScalarFormatter
 
 from pysmax.moments import Array
 from pysmax.report.periodic_table import place, symbol
@@ -40,23 +43,36 @@ def style() -> Iterator[None]:
         yield
 
 
-def entropy_growth(entropies: Array, random_entropy: float | None) -> Figure:
-    """S [nats] against the number of accepted configurations."""
+def entropy_growth(
+    entropies: Array, start: float | None, random_entropy: float | None, label: str = "this run"
+) -> Figure:
+    """S [nats] against the number of accepted configurations; ``start``: that of none, where known."""
     figure = Figure(figsize=SIZE)
     axes = figure.subplots()
-    axes.plot(np.arange(1, len(entropies) + 1), entropies, color=BLUE, label="this run")
+    values = entropies if start is None else np.concatenate([[start], entropies])
+    first = 1 if start is None else 0
+    axes.plot(np.arange(first, first + len(values)), values, color=BLUE, label=label)
     if random_entropy is not None:
         axes.axhline(random_entropy, color=ORANGE, ls="--", label="random cells alone")
-        axes.legend(loc="upper left")
     axes.set(xlabel="accepted configurations", ylabel="feature entropy S (nats)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper left")
     # The first few vectors span no volume yet: their S would hide all the rest.
-    shown = [float(np.quantile(entropies, 0.05)), float(entropies.max())]
+    shown = [float(np.quantile(values, 0.05)), float(values.max())]
     if random_entropy is not None:
         shown.append(random_entropy)
     low, top = min(shown), max(shown)
+    if low - values.min() < 0.5 * (top - low):
+        low = float(values.min())
     margin = 0.05 * max(top - low, 1.0)
     axes.set_ylim(low - margin, top + margin)
     return figure
+
+
+def points_below(figure: Figure) -> int:
+    """Points of the first curve that lie below the shown range."""
+    axes = figure.axes[0]
+    return int(np.sum(np.asarray(axes.lines[0].get_ydata()) < axes.get_ylim()[0]))
 
 
 def progress(accepted: Array, evaluations: Array, window: int = 50) -> Figure:
@@ -64,13 +80,22 @@ def progress(accepted: Array, evaluations: Array, window: int = 50) -> Figure:
     figure = Figure(figsize=SIZE)
     upper, lower = figure.subplots(2, 1, sharex=True)
     tried = np.arange(1, len(accepted) + 1)
-    upper.plot(tried, np.cumsum(accepted) / tried, color=GREY, ls=":", label="since the start")
-    upper.plot(tried, running_mean(accepted, window), color=BLUE, label=f"last {window}")
+    since = np.cumsum(accepted) / tried
+    lower.plot(tried, evaluations, ".", ms=2, color=GREY, alpha=0.4, rasterized=True, label="one candidate")
+    if len(accepted) > window:
+        upper.plot(tried, since, color=GREY, ls=":", label="since the start")
+        upper.plot(tried, running_mean(accepted, window), color=BLUE, label=f"last {window}")
+        lower.plot(tried, running_mean(evaluations, window), color=ORANGE, label=f"mean of the last {window}")
+    else:  # both means would be the same
+        upper.plot(tried, since, color=BLUE, label="since the start")
+        lower.plot(tried, running_mean(evaluations, window), color=ORANGE, label="mean since the start")
     upper.set(ylabel="acceptance", ylim=(-0.03, 1.03))
-    upper.legend(loc="lower right", ncols=2)
-    lower.plot(tried, evaluations, ".", ms=2, color=GREY, alpha=0.4, rasterized=True)
-    lower.plot(tried, running_mean(evaluations, window), color=ORANGE)
-    lower.set(xlabel="candidates tried", ylabel="evaluations", ylim=(0, None))
+    room = 1.35  # for the legend
+    lower.set(xlabel="candidates tried", ylabel="evaluations", ylim=(0, room * max(evaluations.max(), 1.0)))
+    _legend(upper, loc="lower right", ncols=2)
+    _legend(lower, loc="upper right", ncols=2, markerscale=3)
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lower.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     figure.align_ylabels()
     return figure
 
@@ -116,8 +141,10 @@ def sizes(natoms: Sequence[int]) -> Figure:
     axes.hist(natoms, bins=edges.tolist(), color=BLUE, ec="white", lw=0.4)
     axes.axvline(float(np.mean(natoms)), color=ORANGE, ls="--", label=f"mean {np.mean(natoms):.1f}")
     axes.set(xlabel="atoms in a configuration", ylabel="configurations")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    axes.margins(y=0.15)  # room for the legend
+    axes.legend(loc="upper right")
     return figure
 
 
@@ -134,11 +161,45 @@ def components(run: Array, random: Array, fractions: Array) -> Figure:
     # far outliers are the point of such a dataset: show them and the bulk
     axes.set_xscale("asinh", linear_width=1.0)
     axes.set_yscale("asinh", linear_width=1.0)
+    for axis in (axes.xaxis, axes.yaxis):
+        _asinh_ticks(axis)
     axes.set(
         xlabel=f"principal component 1 ({fractions[0]:.0%})",
         ylabel=f"principal component 2 ({fractions[1]:.0%})",
     )
-    for handle in axes.legend(loc="best", markerscale=3).legend_handles:
+    _legend(axes, loc="best", markerscale=3)
+    return figure
+
+
+def asinh_ticks(low: float, high: float, most: int = 9) -> list[float]:
+    """0, +-1, +-10, +-100, ... within low..high, of equal steps, at most about ``most``."""
+    limit = max(abs(low), abs(high), 1.0)
+    decades = int(np.floor(np.log10(limit))) + 1
+    step = int(np.ceil(2 * decades / most))
+    powers = [10.0**k for k in range(step - 1, decades, step)]
+    return [t for t in (*(-p for p in reversed(powers)), 0.0, *powers) if low <= t <= high]
+
+
+def _asinh_ticks(axis: Axis) -> None:
+    low, high = axis.get_view_interval()
+    ticks = asinh_ticks(low, high)
+    if len(ticks) < 3:  # nearly linear there
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(ScalarFormatter())
+    else:
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter(FuncFormatter(_tick_label))
+    axis.set_minor_locator(NullLocator())
+
+
+def _tick_label(value: float, _: int) -> str:
+    sign = "\u2212" if value < 0 else ""
+    size = abs(value)
+    return f"{sign}{size:g}" if size < 10000 else f"{sign}$10^{{{np.log10(size):.0f}}}$"
+
+
+def _legend(axes: Axes, **options: Any) -> None:
+    """The legend, its samples opaque."""
+    for handle in axes.legend(**options).legend_handles:
         if handle is not None:
             handle.set_alpha(1)
-    return figure

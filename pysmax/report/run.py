@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import ase
 import ase.io
 import numpy as np
-from ase.io.extxyz import XYZError
 from pydantic import BaseModel, ConfigDict
 
 from pysmax.errors import SmaxError
@@ -18,6 +18,7 @@ from pysmax.files import read_text
 from pysmax.moments import Array, Moments, entropy, load, reference
 
 COLUMNS = ("index", "atoms", "elements", "volume_per_atom", "S", "dS", "evaluations", "seconds", "verdict")
+SHORTEST_ROW = len("H 0 0 0\n")
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,16 @@ def read_run(prefix: str) -> Run:
     """Read PREFIX.moments and what it counts of PREFIX.extxyz and PREFIX.table.csv; the run may go on."""
     moments = load(f"{prefix}.moments")
     state = moments.state
-    frames = _frames(f"{prefix}.extxyz", state.file_bytes)
+    frames = _frames(f"{prefix}.extxyz", state.file_bytes, state.file_crc if state.file_bytes else None)
     if not frames:
         raise SmaxError(f"{prefix}.extxyz: no configuration yet, expected at least one")
-    random, table = Path(f"{prefix}.random.extxyz"), Path(f"{prefix}.table.csv")
+    random, table = f"{prefix}.random.extxyz", f"{prefix}.table.csv"
     return Run(
         name=Path(prefix).name,
         moments=moments,
         frames=frames,
-        random=_frames(str(random), 0) if random.exists() else [],
-        table=read_table(str(table), state.table_bytes) if table.exists() else None,
+        random=_frames(random) if os.path.exists(random) else [],
+        table=read_table(table, state.table_bytes) if os.path.exists(table) else None,
     )
 
 
@@ -121,21 +122,48 @@ def element_counts(frames: list[ase.Atoms]) -> dict[int, int]:
 def read_table(path: str, nbytes: int = 0) -> Table:
     """Read the table of candidates; a torn last line does not count."""
     text = read_text(path, nbytes)
-    rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
     try:
+        rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
         return Table(
             evaluations=np.array([float(r["evaluations"]) for r in rows]),
             seconds=np.array([float(r["seconds"]) for r in rows]),
             verdict=[r["verdict"].strip() for r in rows],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as e:
         raise SmaxError(f"{path}: {e!r} in a row, expected the columns {','.join(COLUMNS)}") from None
 
 
-def _frames(path: str, nbytes: int) -> list[ase.Atoms]:
-    text = read_text(path, nbytes)
+def _frames(path: str, nbytes: int = 0, crc: int | None = None) -> list[ase.Atoms]:
+    text = read_text(path, nbytes, crc)
+    _check_counts(path, text)
     try:
         frames = ase.io.read(io.StringIO(text), index=":", format="extxyz") if text else []
-    except (ValueError, KeyError, IndexError, StopIteration, XYZError) as e:
-        raise SmaxError(f"{path}: not readable as extended XYZ ({e})") from None
+    except Exception as e:  # what ASE raises for text that is not extended XYZ is no closed list
+        reason = " ".join(str(e).split()) or type(e).__name__
+        raise SmaxError(f"{path}: not readable as extended XYZ ({reason})") from None
     return list(frames)
+
+
+def _check_counts(path: str, text: str) -> None:
+    """Refuse a number of atoms that the file cannot hold: ASE would read on for as many lines."""
+    at = number = 0
+    while at < len(text):
+        first = text[at : text.find("\n", at) + 1 or len(text)]
+        lines, left = 1, len(text) - at
+        if not first.lstrip().startswith("VEC"):  # a cell vector that ASE takes behind a frame
+            number += 1
+            try:
+                natoms = int(first)
+            except ValueError:
+                return  # ASE says what it finds there
+            if not 1 <= natoms <= left // SHORTEST_ROW:
+                found = " ".join(first.split())[:40]
+                raise SmaxError(
+                    f"{path}: frame {number} has {found} atoms, expected at least 1 and no more than "
+                    f"the {left} bytes from there on can hold"
+                )
+            lines = natoms + 2
+        for _ in range(lines):
+            at = text.find("\n", at) + 1
+            if at == 0:
+                return

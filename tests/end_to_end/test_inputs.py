@@ -42,6 +42,12 @@ def test_a_rendered_input_runs(tmp_path: Path, lmp) -> None:
         ("no_such=1", "no_such"),
         ("elements=W\nshell rm", "elements"),
         ("ftol=nan", "ftol"),
+        ("strength=inf", "strength: found 'inf'; input should be a finite number"),
+        ("strength=0", "strength"),
+        ("core=inf", "core: found 'inf'; input should be a finite number"),
+        ("core=nan", "core"),
+        ("volume=3,1", "volume: .*; 3 is above 1, expected the lower number first"),
+        ("out=a b", r"string should match pattern '\^\[A-Za-z0-9"),
         ("nonsense", "nonsense"),
     ],
 )

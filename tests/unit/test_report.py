@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 import ase
@@ -15,6 +16,7 @@ import pytest
 from ase.build import make_supercell
 
 from pysmax import cli
+from pysmax.errors import SmaxError
 from pysmax.features import features
 from pysmax.moments import Descriptor, Moments, State, entropy, load, save
 from pysmax.report.build import principal_axes
@@ -37,9 +39,9 @@ def cell(rng: np.random.Generator, natoms: int) -> ase.Atoms:
     return atoms
 
 
-def make_run(prefix: Path, naccepted: int = 12, mode: str = "atom") -> Moments:
+def make_run(prefix: Path, naccepted: int = 12, mode: str = "atom", seed: int = 3) -> Moments:
     """Write the files of a run: 12 accepted and 4 rejected candidates, 6 random cells."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     empty = dataclasses.replace(EMPTY, descriptor=dataclasses.replace(DESCRIPTOR, mode=mode))
     frames = [cell(rng, int(n)) for n in rng.integers(2, 6, naccepted)]
     random = [cell(rng, 3) for _ in range(6)]
@@ -58,6 +60,7 @@ def make_run(prefix: Path, naccepted: int = 12, mode: str = "atom") -> Moments:
         rejected_entropy=4,
         evaluations=90 * naccepted + 4 * 130,
         file_bytes=Path(f"{prefix}.extxyz").stat().st_size,
+        file_crc=zlib.crc32(Path(f"{prefix}.extxyz").read_bytes()),
         table_bytes=Path(f"{prefix}.table.csv").stat().st_size,
         seconds=3.2,
     )
@@ -120,6 +123,25 @@ def test_a_report_needs_neither_table_nor_random_cells(
     assert (tmp_path / "out" / "components.png").exists()
 
 
+TABLES = {
+    "bad table": "a,b\n1,2\n",
+    "huge field": f"{','.join(COLUMNS)}\n{'9' * 200_000}{',1' * 8}\n",
+}
+COUNTS = {
+    "huge count": "99999999999\n\nH 0 0 0\n",
+    "huge second count": "1\n\nH 0 0 0\n99999999999\n\nH 0 0 0\n",
+    "huge count behind a vector": "1\n\nH 0 0 0\nVEC1 1 0 0\n99999999999\n\nH 0 0 0\n",
+    "no atoms": "0\n\n",
+    "negative count": "-5\n\nH 0 0 0\n",
+}
+
+
+def set_state(prefix: Path, **changes: int) -> None:
+    """Change the state in the moments file."""
+    m = load(f"{prefix}.moments")
+    save(f"{prefix}.moments", dataclasses.replace(m, state=dataclasses.replace(m.state, **changes)))
+
+
 def spoil(prefix: Path, what: str) -> None:
     """Make one mistake."""
     if what == "short extxyz":
@@ -127,14 +149,22 @@ def spoil(prefix: Path, what: str) -> None:
         path.write_bytes(path.read_bytes()[:-10])
     elif what == "not extxyz":
         Path(f"{prefix}.extxyz").write_text("hello\n" * 10000)
-    elif what == "bad table":
-        Path(f"{prefix}.table.csv").write_text("a,b\n1,2\n")
-        save(f"{prefix}.moments", dataclasses.replace(load(f"{prefix}.moments"), state=State()))
+    elif what == "one digit":
+        path = Path(f"{prefix}.extxyz")
+        path.write_text(path.read_text().replace("1", "2", 1))
+    elif what in TABLES:
+        Path(f"{prefix}.table.csv").write_text(TABLES[what])
+        set_state(prefix, table_bytes=0)
+    elif what in COUNTS:
+        Path(f"{prefix}.extxyz").write_text(COUNTS[what])
+        set_state(prefix, file_bytes=0)
     else:
         Path(f"{prefix}.{what}").unlink()
 
 
-@pytest.mark.parametrize("what", ["moments", "extxyz", "short extxyz", "not extxyz", "bad table"])
+@pytest.mark.parametrize(
+    "what", ["moments", "extxyz", "short extxyz", "not extxyz", "one digit", *TABLES, *COUNTS]
+)
 def test_a_mistake_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
@@ -153,11 +183,31 @@ def test_info_and_merge(
     m = make_run(tmp_path / "a")
     assert run_cli(monkeypatch, "info", tmp_path / "a") == 0
     assert f"accepted 12 of 16 tried, {m.state.evaluations} evaluations" in capsys.readouterr().out
-    both = [tmp_path / "a.moments"] * 2
+    other = make_run(tmp_path / "c", seed=4)
+    both = [tmp_path / "a.moments", tmp_path / "c.moments"]
     assert run_cli(monkeypatch, "merge", tmp_path / "b.moments", *both) == 0
-    assert load(tmp_path / "b.moments").count == 2 * m.count
+    assert load(tmp_path / "b.moments").count == m.count + other.count
     assert run_cli(monkeypatch, "merge", tmp_path / "b.moments", *both) == 2
     assert "exists already" in capsys.readouterr().err
+    assert run_cli(monkeypatch, "merge", tmp_path / "d.moments", both[0], both[0]) == 2
+    assert "the same file twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["merge", "info", "report"])
+def test_a_name_too_long_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    make_run(tmp_path / "a")
+    parts = [tmp_path / "a.moments"] if command == "merge" else []
+    assert run_cli(monkeypatch, command, tmp_path / ("x" * 300), *parts) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_changed_file_is_named(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    spoil(tmp_path / "a", "one digit")
+    with pytest.raises(SmaxError, match=r"a\.extxyz: its first \d+ bytes have CRC-32 .* expected"):
+        read_run(str(tmp_path / "a"))
 
 
 def test_principal_axes_are_those_of_the_data(tmp_path: Path) -> None:
