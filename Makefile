@@ -23,6 +23,8 @@ unexport PYTHONPATH PYTHONHOME
 SOURCES := pyproject.toml CMakeLists.txt $(shell find plugin pysmax lammps_inputs templates cmake \
              -type f -not -path '*/__pycache__/*' -not -name '.*' 2>/dev/null)
 KERNEL := CMakeLists.txt $(shell find plugin/kernel plugin/io tests/kernel -type f 2>/dev/null)
+# engine dft is tested where libxc is (Debian: libxc-dev libopenblas-dev)
+DFT := $(if $(wildcard /usr/include/xc.h),$(VENV)/.installed-dft)
 FORMATTED = $(shell find plugin tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: run test test-slow test-kernel lint bench install check clean
@@ -34,7 +36,7 @@ run: $(VENV)/.installed
 	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in -var restart yes -var out $(OUT) $(ARGS)
 	cd runs && $(HERE) pysmax report $(OUT)
 
-test: $(VENV)/.installed-test test-kernel
+test: $(VENV)/.installed-test $(DFT) test-kernel
 	$(HERE) pytest
 
 test-slow: $(VENV)/.installed-test
@@ -68,6 +70,11 @@ $(VENV)/.created: | check
 $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	@echo "smax: building the plugin and installing it into $(VENV) (about a minute)"
 	$(PIP) install .
+	@touch $@
+
+# GPAW's sources are C++ in .c files, and want an MPI compiler: the one of the mpich wheel
+$(VENV)/.installed-dft: $(VENV)/.installed-test
+	$(HERE) CC=g++ $(PIP) install "pysmax[dft]"
 	@touch $@
 
 # pysmax itself is installed by now: these add only what its extras name.
