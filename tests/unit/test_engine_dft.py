@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -12,6 +16,10 @@ from pysmax.label.engine import Engine, Limits, compute_label
 from pysmax.label.engines import load_config
 from pysmax.label.engines.dft import k_grid
 
+# GPAW is built from source: `make test` does so where Debian's libxc-dev is, as CI has it
+pytestmark = pytest.mark.skipif(
+    find_spec("gpaw") is None and not os.environ.get("CI"), reason="GPAW is not installed: no libxc-dev"
+)
 GAMMA = {"kspacing_per_A": 10.0}
 
 
@@ -31,7 +39,8 @@ def test_the_defaults_are_those_of_the_paper() -> None:
     expected = {"cutoff_eV": 500, "xc": "PBE", "spin": True, "width_eV": 0.1, "energy_tolerance_eV": 1e-6}
     assert expected.items() <= settings.items()
     assert (settings["max_iterations"], settings["kspacing_per_A"]) == (120, 0.125)
-    assert config.version() == "gpaw 26.7.0, gpaw-data 1.2.1" or "gpaw-data" in config.version()
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("gpaw", "gpaw-data")]
+    assert config.version() == ", ".join(versions)
 
 
 def test_k_points_are_counted_as_vasp_does() -> None:
