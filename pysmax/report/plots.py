@@ -55,7 +55,7 @@ def entropy_growth(
     if random_entropy is not None:
         axes.axhline(random_entropy, color=ORANGE, ls="--", label="random cells alone")
     axes.set(xlabel="accepted configurations", ylabel="feature entropy S (nats)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(_whole())
     axes.legend(loc="upper left")
     # The first few vectors span no volume yet: their S would hide all the rest.
     shown = [float(np.quantile(values, 0.05)), float(values.max())]
@@ -94,8 +94,8 @@ def progress(accepted: Array, evaluations: Array, window: int = 50) -> Figure:
     lower.set(xlabel="candidates tried", ylabel="evaluations", ylim=(0, room * max(evaluations.max(), 1.0)))
     _legend(upper, loc="lower right", ncols=2)
     _legend(lower, loc="upper right", ncols=2, markerscale=3)
-    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-    lower.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    lower.xaxis.set_major_locator(_whole())
+    lower.yaxis.set_major_locator(_whole(4))
     figure.align_ylabels()
     return figure
 
@@ -142,7 +142,7 @@ def sizes(natoms: Sequence[int]) -> Figure:
     axes.axvline(float(np.mean(natoms)), color=ORANGE, ls="--", label=f"mean {np.mean(natoms):.1f}")
     axes.set(xlabel="atoms in a configuration", ylabel="configurations")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_major_locator(_whole())
     axes.margins(y=0.15)  # room for the legend
     axes.legend(loc="upper right")
     return figure
@@ -169,6 +169,11 @@ def components(run: Array, random: Array, fractions: Array) -> Figure:
     )
     _legend(axes, loc="best", markerscale=3)
     return figure
+
+
+def _whole(most: int = 9) -> MaxNLocator:
+    """Ticks at whole numbers."""
+    return MaxNLocator(most, steps=[1, 2, 5, 10], integer=True)
 
 
 def asinh_ticks(low: float, high: float, most: int = 9) -> list[float]:
