@@ -43,6 +43,7 @@ class GeneratorInput(pydantic.BaseModel):
     dmax: Positive = 0.1
     reference: Annotated[int, Field(ge=2)] = 100
     exchange: Literal["reproducible", "free"] = "reproducible"
+    placements: Annotated[int, Field(ge=1, le=1000)] = 3
     core_steps: Annotated[int, Field(ge=0)] = 30
     steps: Annotated[int, Field(ge=0)] = 100
     ftol: Positive = 5e-4

@@ -25,7 +25,7 @@ struct GeneratorOptions {
   bool restart = false;
   int reference = 100;    // random core-relaxed cells that give the variances
   int core_steps = 30, steps = 100;
-  int placements = 1;    // of which the best is minimised
+  int placements = 3;    // of which the best is minimised
   double ftol = 0.05;    // largest force component at which a minimisation stops
   Acceptance accept;
   bool reproducible = true;
