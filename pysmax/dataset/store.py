@@ -54,7 +54,7 @@ class Dataset:
     def open(cls, path: str | Path) -> Dataset:
         """Open a dataset; SmaxError if it is none, of a newer version, or a shard is damaged."""
         dataset = cls(Path(path))
-        dataset._check_description()
+        dataset.check_description()
         for shard in dataset.paths():
             dataset.shard(shard)
         return dataset
@@ -270,7 +270,8 @@ class Dataset:
                 self.claims.release(id_, done)
             yield mine - done
 
-    def _check_description(self) -> None:
+    def check_description(self) -> None:
+        """Raise SmaxError unless dataset.json is that of a dataset of this version."""
         path = self.path / "dataset.json"
         if not path.exists():
             raise SmaxError(f"{self.path}: not a dataset, expected a folder with dataset.json")
