@@ -1,0 +1,209 @@
+"""Low-force configurations: structures relaxed in a given potential, at fixed and at variable cell (Methods IV.2)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ase
+
+from pysmax.dataset.record import Record, structure_hash
+from pysmax.enrich.relax_engine import CONVERGED, OUT_OF_STEPS, Frame, RelaxConfig
+from pysmax.enrich.tally import DUPLICATE, Tally, progress
+from pysmax.errors import SmaxError
+from pysmax.label.engine import Outcome
+
+if TYPE_CHECKING:
+    from pysmax.dataset.store import Dataset
+    from pysmax.dataset.writer import Writer
+
+DONE_BEFORE = "done before"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A structure to relax and where it comes from."""
+
+    atoms: ase.Atoms
+    info: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Its hash."""
+        return structure_hash(self.atoms)
+
+
+class Journal:
+    """What has been relaxed with one set of settings: a line of JSON each, written after its frames are safe.
+
+    It lies in the dataset's folder, ``relax/SETTINGS.jsonl``: {parent, outcome, detail, steps, kept, seconds}. It
+    is where structures that gave nothing are recorded, and what a restart goes by; a line cut by a crash is redone.
+    """
+
+    def __init__(self, folder: Path, config: RelaxConfig) -> None:
+        self.path = folder / f"{config.level().hash}.jsonl"
+        self.done: dict[str, str] = {}
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / f"{config.level().hash}.json").write_text(config.model_dump_json(indent=1) + "\n")
+            if self.path.exists():
+                self._read()
+        except OSError as e:
+            raise SmaxError(f"{self.path}: {e.strerror}") from None
+
+    def _read(self) -> None:
+        text = self.path.read_text(errors="replace")
+        if text and not text.endswith("\n"):
+            with open(self.path, "a") as file:
+                file.write("\n")
+        for line in text.splitlines():
+            try:
+                row = json.loads(line)
+                self.done[row["parent"]] = row["outcome"]
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append, in one write, so that two runs do not mix their lines."""
+        rows = list(rows)
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                file.write(data)
+        except OSError as e:
+            raise SmaxError(f"{self.path}: cannot be written: {e.strerror}") from None
+        self.done.update((row["parent"], row["outcome"]) for row in rows)
+
+
+@dataclass
+class Run:
+    """Relaxes parents with one config and adds what is kept to a dataset."""
+
+    dataset: Dataset
+    config: RelaxConfig
+    tally: Tally
+    journal: Journal = field(init=False)
+    _waiting: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.dataset.path / "relax", self.config)
+
+    def relax(self, parents: Iterable[Parent], workers: int, timeout_s: float | None, total: int | None) -> None:
+        """All parents that are not in the journal; a structure is in memory only while it is worked on."""
+        from pysmax.label.pool import Pool
+
+        if workers < 1:
+            raise SmaxError(f"workers is {workers}, expected at least 1")
+        self.config.version()  # says what to install before a worker is started
+        known: dict[str, Parent] = {}
+        name = f"relax, {self.config.cell} cell"
+        with ExitStack() as stack:
+            writer = stack.enter_context(self.dataset.writer())
+            bar = stack.enter_context(progress(name, total))
+            pool = stack.enter_context(Pool(self.config, workers, timeout_s))
+            try:
+                for done in pool.run(self._tasks(parents, known, bar)):
+                    if done is not None:
+                        self._take(known.pop(done.key), done.outcome, writer)
+                        bar.update()
+                    if len(self._waiting) >= 100 or (done is None and self._waiting):
+                        self._commit(writer)
+            finally:
+                self._commit(writer)
+
+    def _tasks(self, parents: Iterable[Parent], known: dict[str, Parent], bar: Any) -> Iterator[Any]:
+        from pysmax.label.pool import Task
+
+        seen = set(self.journal.done)
+        for parent in parents:
+            self.tally.read += 1
+            key = parent.key
+            if key in seen:
+                again = key in self.journal.done
+                self.tally.skip(DONE_BEFORE if again else DUPLICATE, str(parent.info))
+                bar.update()
+                continue
+            seen.add(key)
+            known[key] = parent
+            yield Task(key, parent.atoms)
+
+    def _take(self, parent: Parent, outcome: Outcome, writer: Writer) -> None:
+        label = outcome.label
+        extra: dict[str, Any] = {} if label is None else dict(label.extra)
+        how = str(extra.get("outcome", outcome.reason))
+        detail = str(extra.get("detail") or (outcome.attempts[-1].detail if outcome.attempts else ""))
+        frames: list[Frame] = extra.get("frames", [])
+        records = list(self._records(parent, how, frames))
+        kept = sum([writer.add(record) for record in records])
+        self.tally.kept += kept
+        self.tally.notes[f"relaxations: {how}"] += 1
+        for _ in range(len(records) - kept):
+            self.tally.skip(DUPLICATE, parent.key)
+        if how not in (CONVERGED, OUT_OF_STEPS):
+            self.tally.skip(how, f"{parent.key} {detail}")
+        seconds = sum(a.seconds for a in outcome.attempts)
+        steps = frames[-1].step if frames else 0
+        row = {"parent": parent.key, "outcome": how, "detail": detail, "steps": steps, "kept": kept}
+        self._waiting.append({**row, "seconds": round(seconds, 3), "info": parent.info})
+
+    def _records(self, parent: Parent, how: str, frames: list[Frame]) -> Iterator[Record]:
+        """The kept frames; the last one only if it is relaxed, or one of every N."""
+        every = self.config.keep_every
+        for frame in frames:
+            final = frame is frames[-1] and how in (CONVERGED, OUT_OF_STEPS)
+            if not final and not (every and frame.step and frame.step % every == 0):
+                continue
+            atoms = ase.Atoms(parent.atoms.numbers, frame.positions, cell=frame.cell, pbc=parent.atoms.pbc)
+            atoms.wrap()  # type: ignore[no-untyped-call]
+            info = {
+                "parent": parent.key,
+                "parent_info": parent.info,
+                "relax": self.config.level().hash,
+                "cell": self.config.cell,
+                "potential": self.config.potential.level().hash,
+                "outcome": how if final else "on the way",
+                "step": frame.step,
+                "potential.energy_eV": frame.energy,
+                "potential.max_force_eV_per_A": frame.force,
+            }
+            yield Record(atoms, source="relax", info=info)
+
+    def _commit(self, writer: Writer) -> None:
+        writer.commit()
+        if self._waiting:
+            self.journal.add(self._waiting)
+            self._waiting = []
+
+
+def read_parents(path: Path) -> Iterator[Parent]:
+    """Structures of a dataset (not the relaxed ones), or of any file that ASE reads, streamed."""
+    if (path / "dataset.json").exists():
+        from pysmax.dataset.store import Dataset
+
+        for record in Dataset.open(path).records():
+            if record.source != "relax":
+                yield Parent(record.atoms, {"file": path.name, "key": record.key})
+        return
+    yield from _file(path)
+
+
+def _file(path: Path) -> Iterator[Parent]:
+    from ase.io import iread
+    from ase.io.formats import UnknownFileTypeError
+
+    if not path.is_file():
+        raise SmaxError(f"{path}: no such file or dataset")
+    number = -1
+    try:
+        for number, atoms in enumerate(iread(os.fspath(path), ":")):  # type: ignore[no-untyped-call]
+            yield Parent(atoms, {"file": path.name, "frame": number})
+    except UnknownFileTypeError as e:
+        raise SmaxError(f"{path}: unknown kind of file ({e}), expected extxyz or a dataset") from None
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError, EOFError) as e:
+        where = f"behind frame {number}" if number >= 0 else "at its start"
+        raise SmaxError(f"{path}: broken {where} ({type(e).__name__}: {e})") from None
