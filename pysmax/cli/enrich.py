@@ -123,7 +123,9 @@ def mp(
 
 @app.command()
 def qm9(
-    source: Annotated[Path, typer.Argument(help="dsgdb9nsd.xyz.tar.bz2, a folder of its files, or one of them.")],
+    source: Annotated[
+        Path, typer.Argument(help="dsgdb9nsd.xyz.tar.bz2, a folder of its files, or one of them.")
+    ],
     to: To,
     exclude: Annotated[Path | None, typer.Option(help="uncharacterized.txt, or one index a line.")] = None,
     vacuum: Vacuum = 5.0,

@@ -32,7 +32,9 @@ class Choice(BaseModel):
     actinides: bool = False
 
 
-def read(source: Callable[[], Iterable[Any]], choice: Choice, tally: Tally, name: str) -> Iterator[Record | Skip]:
+def read(
+    source: Callable[[], Iterable[Any]], choice: Choice, tally: Tally, name: str
+) -> Iterator[Record | Skip]:
     """Documents of ``source`` (asked twice if the hull is checked) that are on the hull and can be used.
 
     The hull is recomputed from all energies that the source has; where elemental references are missing the
@@ -52,7 +54,13 @@ def read(source: Callable[[], Iterable[Any]], choice: Choice, tally: Tally, name
         except Skip as e:
             yield Skip(e.reason, f"{id_}: {e.detail}" if e.detail else id_)
             continue
-        info = {"id": id_, "file": name, "material_id": id_, "cell": choice.cell, "above_hull_eV_per_atom": distance}
+        info = {
+            "id": id_,
+            "file": name,
+            "material_id": id_,
+            "cell": choice.cell,
+            "above_hull_eV_per_atom": distance,
+        }
         yield Record(atoms, source="mp", info=info)
 
 

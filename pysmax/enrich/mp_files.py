@@ -53,7 +53,9 @@ def from_api(max_above_hull: float) -> Iterator[dict[str, Any]]:
     """Documents up to ``max_above_hull`` eV/atom above the hull, through mp-api with the key in MP_API_KEY."""
     key = os.environ.get("MP_API_KEY", "").strip()
     if not key:
-        raise SmaxError("MP_API_KEY is not set, expected the key of https://next-gen.materialsproject.org/api")
+        raise SmaxError(
+            "MP_API_KEY is not set, expected the key of https://next-gen.materialsproject.org/api"
+        )
     try:
         from mp_api.client import MPRester
     except ImportError:

@@ -32,7 +32,9 @@ def above_hull(entries: Mapping[str, Entry]) -> dict[str, float]:
     found: dict[str, float] = {}
     for system, ids in systems.items():
         if all(frozenset([element]) in systems for element in system):
-            found.update(_in_system(entries, ids, [i for part in _parts(system) for i in systems.get(part, ())]))
+            found.update(
+                _in_system(entries, ids, [i for part in _parts(system) for i in systems.get(part, ())])
+            )
     return found
 
 

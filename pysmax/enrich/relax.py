@@ -93,7 +93,9 @@ class Run:
     def __post_init__(self) -> None:
         self.journal = Journal(self.dataset.path / "relax", self.config)
 
-    def relax(self, parents: Iterable[Parent], workers: int, timeout_s: float | None, total: int | None) -> None:
+    def relax(
+        self, parents: Iterable[Parent], workers: int, timeout_s: float | None, total: int | None
+    ) -> None:
         """All parents that are not in the journal; a structure is in memory only while it is worked on."""
         from pysmax.label.pool import Pool
 

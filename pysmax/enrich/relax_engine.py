@@ -70,7 +70,9 @@ class EngineCalculator(Calculator):
         self.engine = engine
         self.limits = limits
 
-    def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
+    def calculate(
+        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
+    ) -> None:
         """Energy, forces and, where the engine has it, stress."""
         super().calculate(atoms, properties, system_changes)
         outcome = compute_label(self.engine, atoms, self.limits)
@@ -161,7 +163,9 @@ def _kept(frames: list[Frame], new: Frame, every: int) -> list[Frame]:
 def _frame(atoms: ase.Atoms, step: int) -> Frame:
     forces = atoms.get_forces()  # type: ignore[no-untyped-call]
     largest = float(np.linalg.norm(forces, axis=1).max(initial=0.0))
-    return Frame(step, atoms.positions.copy(), atoms.cell.array.copy(), float(atoms.calc.results["energy"]), largest)
+    return Frame(
+        step, atoms.positions.copy(), atoms.cell.array.copy(), float(atoms.calc.results["energy"]), largest
+    )
 
 
 def _label(atoms: ase.Atoms) -> dict[str, Any]:

@@ -22,13 +22,17 @@ def configs(
     cells = ("fixed", "variable") if cell == "both" else (cell,)
     try:
         return [
-            RelaxConfig(potential=potential, cell=c, keep_every=keep_every(keep), limits=potential.limits, **settings)
+            RelaxConfig(
+                potential=potential, cell=c, keep_every=keep_every(keep), limits=potential.limits, **settings
+            )
             for c in cells
         ]
     except ValidationError as e:
         first = e.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise SmaxError(f"{name} is {first.get('input')!r}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        raise SmaxError(
+            f"{name} is {first.get('input')!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+        ) from None
 
 
 def keep_every(keep: str) -> int:

@@ -49,10 +49,17 @@ class Tally:
 
     def summary(self) -> dict[str, Any]:
         """The same as JSON."""
-        return {"read": self.read, "kept": self.kept, "not_taken": dict(self.reasons), "notes": dict(self.notes)}
+        return {
+            "read": self.read,
+            "kept": self.kept,
+            "not_taken": dict(self.reasons),
+            "notes": dict(self.notes),
+        }
 
 
-def write(items: Iterable[Record | Skip], dataset: Dataset, tally: Tally, name: str, total: int | None = None) -> None:
+def write(
+    items: Iterable[Record | Skip], dataset: Dataset, tally: Tally, name: str, total: int | None = None
+) -> None:
     """Add the records to ``dataset``, one pass, nothing held; a key that is there already counts as duplicate."""
     with dataset.writer() as writer, progress(name, total) as bar:
         for item in items:

@@ -126,7 +126,9 @@ def _reaction(group: Any, name: str, frames: Frames, vacuum: float) -> Iterator[
         yield from _frames(group, name, frames.choose(count, name), "path", vacuum)
 
 
-def _frames(group: Any, name: str, chosen: Sequence[int], part: str, vacuum: float) -> Iterator[Record | Skip]:
+def _frames(
+    group: Any, name: str, chosen: Sequence[int], part: str, vacuum: float
+) -> Iterator[Record | Skip]:
     try:
         numbers, positions = group["atomic_numbers"][()], group["positions"]
         energies = group.get(ENERGY)
