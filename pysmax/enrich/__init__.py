@@ -1,1 +1,1 @@
-"""Structures from elsewhere, unlabelled, for one engine to label: relaxed, Materials Project, QM9, Transition1x."""
+"""Structures from elsewhere, unlabelled: relaxed, Materials Project, QM9, Transition1x."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import ase
 import numpy as np
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field
 
 from pysmax.dataset.record import Record
@@ -88,7 +89,7 @@ def _entries(documents: Iterable[Any]) -> dict[str, Entry]:
             continue
         energy = _energy(document, len(cell.numbers))
         if energy is not None:
-            entries[material_id(document, number)] = Entry(cell.composition(), energy, _flag(document))
+            entries[material_id(document, number)] = Entry(cell.composition(), energy)
     return entries
 
 
@@ -166,8 +167,7 @@ class Cell:
 
     def composition(self) -> dict[str, int]:
         """Atoms by symbol."""
-        symbols = ase.Atoms(self.numbers).get_chemical_symbols()
-        return {s: symbols.count(s) for s in symbols}
+        return dict(Counter(chemical_symbols[z] for z in self.numbers))
 
     def atoms(self, cell: str) -> ase.Atoms:
         """Periodic atoms in the given, the primitive or the conventional standard cell."""
@@ -178,11 +178,14 @@ class Cell:
         return atoms
 
     def _standard(self, primitive: bool) -> Cell:
-        from pymatgen.core import Structure
+        from pymatgen.core.structure import Structure
         from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
         try:
-            analyzer = SpacegroupAnalyzer(Structure(self.matrix, self.numbers, self.scaled), symprec=SYMPREC)
+            analyzer = SpacegroupAnalyzer(
+                Structure(self.matrix, [chemical_symbols[z] for z in self.numbers], self.scaled),
+                symprec=SYMPREC,
+            )
             if primitive:
                 found = analyzer.get_primitive_standard_structure()
             else:
@@ -204,6 +207,6 @@ def _element(species: Any) -> int:
 def _check_contacts(atoms: ase.Atoms) -> None:
     from ase.neighborlist import neighbor_list
 
-    distances = neighbor_list("d", atoms, CLOSEST)
+    distances = neighbor_list("d", atoms, CLOSEST)  # type: ignore[no-untyped-call]
     if len(distances):
         raise Skip("too close", f"two atoms at {distances.min():.3g} A, expected at least {CLOSEST} A")

@@ -50,7 +50,7 @@ def documents(path: Path) -> Iterator[Any]:
 
 
 def from_api(max_above_hull: float) -> Iterator[dict[str, Any]]:
-    """Documents up to ``max_above_hull`` eV/atom above the hull, through mp-api with the key in MP_API_KEY."""
+    """Documents up to ``max_above_hull`` eV/atom above the hull, by mp-api with the key in MP_API_KEY."""
     key = os.environ.get("MP_API_KEY", "").strip()
     if not key:
         raise SmaxError(
@@ -168,7 +168,7 @@ def _unwrapped(top: dict[str, Any]) -> Iterator[Any]:
 
 
 def download(path: Path, max_above_hull: float) -> int:
-    """Write the documents of ``from_api`` as gzipped JSON lines; their number. Raises SmaxError if it exists."""
+    """Write the documents of ``from_api`` as gzipped JSON lines to a new file; their number."""
     if path.exists():
         raise SmaxError(f"{path}: exists already, expected a new file: nothing is downloaded")
     part = path.with_name(f".{path.name}.part")

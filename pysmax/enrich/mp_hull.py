@@ -13,18 +13,17 @@ SLACK = 1e-6  # eV/atom: rounding of stored energies
 
 @dataclass(frozen=True)
 class Entry:
-    """What a hull needs: composition (symbol: atoms) and energy, eV/atom; ``flag`` is the file's own distance."""
+    """What a hull needs: composition (symbol: atoms) and energy, eV/atom."""
 
     composition: Mapping[str, int]
     energy: float
-    flag: float | None
 
 
 def above_hull(entries: Mapping[str, Entry]) -> dict[str, float]:
     """Distance (eV/atom, 0 on the hull) by id; those without all elemental references are left out.
 
-    The hull of each chemical system is made of all entries inside it. The distance in a system does not change
-    when further elements are added, so each entry is compared in its own.
+    The hull of each chemical system is made of all entries inside it. A distance does not change when
+    further elements are added, so each entry is compared in its own system.
     """
     systems: dict[frozenset[str], list[str]] = defaultdict(list)
     for id_, entry in entries.items():

@@ -46,7 +46,8 @@ def read(path: Path, vacuum: float, exclude: frozenset[int] = frozenset()) -> It
 def read_excluded(path: Path) -> frozenset[int]:
     """Indices of the published uncharacterized.txt (3054 of them), or of any list with one index a line.
 
-    The published table stands between rules of '=', headed by prose. Raises SmaxError at a line that is no row.
+    The published table stands between rules of '=', headed by prose. Raises SmaxError at a line that is
+    no row.
     """
     lines = read_text(path).splitlines()
     rules = [i for i, line in enumerate(lines) if line.startswith("==")]
@@ -65,12 +66,12 @@ def read_excluded(path: Path) -> frozenset[int]:
 
 
 def _record(text: str, name: str, vacuum: float, exclude: frozenset[int]) -> Record:
-    lines = text.splitlines()
+    lines = text.rstrip().splitlines()
     index, u0 = _header(lines)
     if index in exclude:
         raise Skip("excluded (uncharacterized)")
     n = int(lines[0])
-    if len(lines) < n + 5:
+    if len(lines) != n + 5:
         raise Skip("broken", f"has {len(lines)} lines, expected {n + 5}")
     numbers, positions = [], []
     for i, line in enumerate(lines[2 : n + 2], 3):
@@ -126,7 +127,7 @@ def _members(path: Path) -> Iterator[tuple[str, str]]:
     try:
         with tarfile.open(path, "r|*") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # tarfile keeps every header it has seen
+                tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header
                 name = member.name
                 file = tar.extractfile(member) if member.isfile() and name.endswith(".xyz") else None
                 if file is not None:

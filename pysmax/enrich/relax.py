@@ -1,4 +1,4 @@
-"""Low-force configurations: structures relaxed in a given potential, at fixed and at variable cell (Methods IV.2)."""
+"""Low-force configurations: structures relaxed in a given potential, fixed or variable cell (IV.2)."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class Parent:
 class Journal:
     """What has been relaxed with one set of settings: a line of JSON each, written after its frames are safe.
 
-    It lies in the dataset's folder, ``relax/SETTINGS.jsonl``: {parent, outcome, detail, steps, kept, seconds}. It
-    is where structures that gave nothing are recorded, and what a restart goes by; a line cut by a crash is redone.
+    It lies in the dataset's folder, ``relax/SETTINGS.jsonl``: parent, outcome, detail, steps, kept, seconds,
+    info. It is where structures that gave nothing are recorded, and what a restart goes by; a line cut by a
+    crash is redone.
     """
 
     def __init__(self, folder: Path, config: RelaxConfig) -> None:
@@ -112,7 +113,7 @@ class Run:
                 for done in pool.run(self._tasks(parents, known, bar)):
                     if done is not None:
                         self._take(known.pop(done.key), done.outcome, writer)
-                        bar.update()
+                        bar()
                     if len(self._waiting) >= 100 or (done is None and self._waiting):
                         self._commit(writer)
             finally:
@@ -128,7 +129,7 @@ class Run:
             if key in seen:
                 again = key in self.journal.done
                 self.tally.skip(DONE_BEFORE if again else DUPLICATE, str(parent.info))
-                bar.update()
+                bar()
                 continue
             seen.add(key)
             known[key] = parent
@@ -202,7 +203,7 @@ def _file(path: Path) -> Iterator[Parent]:
         raise SmaxError(f"{path}: no such file or dataset")
     number = -1
     try:
-        for number, atoms in enumerate(iread(os.fspath(path), ":")):  # type: ignore[no-untyped-call]
+        for number, atoms in enumerate(iread(os.fspath(path), ":")):
             yield Parent(atoms, {"file": path.name, "frame": number})
     except UnknownFileTypeError as e:
         raise SmaxError(f"{path}: unknown kind of file ({e}), expected extxyz or a dataset") from None

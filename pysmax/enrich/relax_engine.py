@@ -63,10 +63,10 @@ class Frame:
 class EngineCalculator(Calculator):
     """An ASE calculator that asks an Engine; raises EngineFailure."""
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
+    implemented_properties = ["energy", "forces", "stress"]  # noqa: RUF012  # as ASE declares it
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.engine = engine
         self.limits = limits
 
@@ -74,7 +74,7 @@ class EngineCalculator(Calculator):
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
     ) -> None:
         """Energy, forces and, where the engine has it, stress."""
-        super().calculate(atoms, properties, system_changes)
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         outcome = compute_label(self.engine, atoms, self.limits)
         if outcome.label is None:
             raise EngineFailure(outcome.reason, outcome.attempts[-1].detail)  # type: ignore[arg-type]
@@ -84,9 +84,11 @@ class EngineCalculator(Calculator):
 
 
 class RelaxEngine(Engine):
-    """Relaxes instead of labelling. The label is that of the last frame; ``extra`` holds ``outcome`` (how it
-    ended), ``detail`` and ``frames``, the kept ones. An engine that fails under way ends the relaxation, one that
-    fails at once fails the structure."""
+    """Relaxes instead of labelling.
+
+    The label is that of the last frame; ``extra`` holds ``outcome`` (how it ended), ``detail``, ``frames``.
+    A potential that fails under way ends the relaxation, one that fails at once fails the structure.
+    """
 
     def __init__(self, config: RelaxConfig, engine: Engine) -> None:
         self.config = config

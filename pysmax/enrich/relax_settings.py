@@ -15,11 +15,11 @@ from pysmax.errors import SmaxError
 def configs(
     engine: str, file: Path | None, cell: str, keep: str, settings: Mapping[str, Any]
 ) -> list[RelaxConfig]:
-    """One config per kind of cell: fixed, variable, or both in this order. Raises SmaxError naming the setting."""
+    """One config per kind of cell, fixed first. Raises SmaxError naming the setting."""
     from pysmax.label.engines import load_config
 
     potential = load_config(engine, file)
-    cells = ("fixed", "variable") if cell == "both" else (cell,)
+    cells: tuple[Any, ...] = ("fixed", "variable") if cell == "both" else (cell,)
     try:
         return [
             RelaxConfig(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,11 +60,11 @@ class Tally:
 def write(
     items: Iterable[Record | Skip], dataset: Dataset, tally: Tally, name: str, total: int | None = None
 ) -> None:
-    """Add the records to ``dataset``, one pass, nothing held; a key that is there already counts as duplicate."""
+    """Add the records to ``dataset``, streamed; a key that is there already counts as duplicate."""
     with dataset.writer() as writer, progress(name, total) as bar:
         for item in items:
             tally.read += 1
-            bar.update()
+            bar()
             if isinstance(item, Skip):
                 tally.skip(item.reason, item.detail)
             elif writer.add(item):
@@ -74,9 +74,18 @@ def write(
 
 
 @contextmanager
-def progress(name: str, total: int | None = None) -> Iterator[Any]:
-    """A named bar on stderr, silent where that is no terminal."""
-    from tqdm import tqdm
+def progress(name: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """A named bar on stderr, silent where that is no terminal; call what it gives once per structure."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    with tqdm(desc=name, total=total, unit=" structures", disable=None) as bar:
-        yield bar
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(name, total=total)
+        yield lambda: bars.advance(task)

@@ -51,7 +51,7 @@ class Frames(BaseModel):
         return cls(endpoints=endpoints, path=kind, n=int(count or 0), seed=seed)  # type: ignore[arg-type]
 
     def choose(self, frames: int, name: str) -> Sequence[int]:
-        """Indices of path frames, ascending; random ones depend on seed and name only, not on the order read."""
+        """Indices of path frames, ascending; random ones depend on seed and name only."""
         if self.path == "all":
             return range(frames)
         if self.path == "every":
@@ -66,8 +66,8 @@ class Frames(BaseModel):
 def read(path: Path, frames: Frames, vacuum: float, split: Split = "data") -> Iterator[Record | Skip]:
     """Frames of every reaction, boxed; one frame in memory at a time.
 
-    The energy of the source (eV) stays in ``info`` under its level's name. Raises SmaxError if the file is not
-    of this layout; a broken reaction or frame is a Skip.
+    The energy of the source (eV) stays in ``info`` under its level's name. Raises SmaxError if the file is
+    not of this layout; a broken reaction or frame is a Skip.
     """
     import h5py
 
