@@ -69,8 +69,8 @@ def material_id(document: Any, number: int) -> str:
     """``mp-149``, in whatever form the document has it; its number in the file if it has none."""
     if isinstance(document, dict):
         data = document.get("data")
-        for place in (document, data if isinstance(data, dict) else {}):
-            for key in ("material_id", "entry_id", "task_id"):
+        for key in ("material_id", "task_id", "entry_id"):
+            for place in (document, data if isinstance(data, dict) else {}):
                 value = place.get(key)
                 if isinstance(value, dict):
                     value = value.get("string")

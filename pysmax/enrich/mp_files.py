@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import IO, Any
 from pysmax.errors import SmaxError
 
 CHUNK = 1 << 20  # characters
+_SPACE = re.compile(r"\s*")
 LISTS = ("data", "response", "entries", "docs")
 FIELDS = [
     "material_id",
@@ -94,27 +96,30 @@ def _open(path: Path) -> IO[str]:
 def _array(path: Path, text: str, file: IO[str]) -> Iterator[Any]:
     """Elements of a top-level list, one at a time."""
     decode = json.JSONDecoder().raw_decode
-    text = text.lstrip()[1:]
-    number, first = 0, True
+    at, number, after_comma = text.index("[") + 1, 0, False
     while True:
-        text = text.lstrip()
-        if not first and text.startswith(","):
-            text = text[1:].lstrip()
-        elif not first and text and text[0] != "]":
-            raise SmaxError(f"{path}: '{text[:20]}' behind document {number}, expected ',' or ']'")
-        if text.startswith("]"):
+        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+        here = text[at : at + 1]
+        if not after_comma and here == "]":
             return
+        if number and not after_comma and here:
+            if here != ",":
+                raise SmaxError(
+                    f"{path}: '{text[at : at + 20]}' behind document {number}, expected ',' or ']'"
+                )
+            at, after_comma = at + 1, True
+            continue
         try:
-            document, end = decode(text)
+            document, end = decode(text, at)
             if end == len(text):  # a number could go on
                 raise ValueError
         except ValueError:
-            more = file.read(max(CHUNK, len(text)))
+            more = file.read(max(CHUNK, len(text) - at))
             if not more:
                 raise SmaxError(f"{path}: document {number + 1} is broken or the file is cut there") from None
-            text += more
+            text, at = text[at:] + more, 0
             continue
-        number, first, text = number + 1, False, text[end:]
+        at, number, after_comma = end, number + 1, False
         yield document
 
 

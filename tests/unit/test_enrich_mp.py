@@ -356,6 +356,6 @@ def test_without_a_key_or_with_a_wrong_one(tmp_path, monkeypatch):
         download(tmp_path / "a.gz", 0.0)
     monkeypatch.setenv("MP_API_KEY", "wrong")
     monkeypatch.setattr("mp_api.client.MPRester", FakeAPI)
-    with pytest.raises(SmaxError, match="Materials Project API: ValueError: REST query .* 401"):
+    with pytest.raises(SmaxError, match=r"Materials Project API: ValueError: REST query .* 401"):
         download(tmp_path / "a.gz", 0.0)
     assert list(tmp_path.iterdir()) == []
