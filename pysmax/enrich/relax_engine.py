@@ -101,6 +101,8 @@ class RelaxEngine(Engine):
         moving = atoms.copy()  # type: ignore[no-untyped-call]
         moving.calc = EngineCalculator(self.engine, self.config.potential.limits)
         start, label = _frame(moving, 0), _label(moving)
+        if self.config.cell == "variable" and label["stress"] is None:
+            raise EngineFailure("structure", "the potential gives no stress: the cell cannot be relaxed")
         frames: list[Frame] = [start]
         outcome, detail = OUT_OF_STEPS, ""
         try:
