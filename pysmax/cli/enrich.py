@@ -69,7 +69,7 @@ def relax(
     timeout: Annotated[float | None, typer.Option(help="Seconds allowed for one structure.")] = None,
 ) -> None:
     """Optimise structures in a potential and keep the low-force ones. Run again to go on."""
-    from pysmax.enrich.relax import Run, read_parents
+    from pysmax.enrich.relax import Run, count_parents, read_parents
     from pysmax.enrich.relax_settings import configs
     from pysmax.enrich.tally import Tally
 
@@ -82,12 +82,14 @@ def relax(
         "max_volume_change": max_volume_change,
     }
     chosen = configs(engine, config, cell.value, keep, settings)
+    total = count_parents(source)  # says what is wrong with it before a dataset is made
     dataset = _open(to)
     for one in chosen:
-        tally = Tally()
-        typer.echo(f"relax, {one.cell} cell, settings {one.level().hash}")
-        Run(dataset, one, tally).relax(read_parents(source), workers, timeout, None)
-        _end(tally, to)
+        run = Run(dataset, one, Tally())
+        typer.echo(f"{one.cell} cell, settings {run.settings}, recorded in {run.journal.path}")
+        run.relax(read_parents(source), workers, timeout, total)
+        typer.echo(run.tally.table())
+    typer.echo(f"next: pysmax label {to} labels what is new")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from pysmax.dataset.record import Record, structure_hash
 from pysmax.enrich.relax_engine import CONVERGED, OUT_OF_STEPS, Frame, RelaxConfig
 from pysmax.enrich.tally import DUPLICATE, Tally, progress
 from pysmax.errors import SmaxError
+from pysmax.files import write_atomically
 from pysmax.label.engine import Outcome
 
 if TYPE_CHECKING:
@@ -46,16 +47,16 @@ class Journal:
     crash is redone.
     """
 
-    def __init__(self, folder: Path, config: RelaxConfig) -> None:
-        self.path = folder / f"{config.level().hash}.jsonl"
+    def __init__(self, folder: Path, settings: str, config: RelaxConfig) -> None:
+        self.path = folder / f"{settings}.jsonl"
         self.done: dict[str, str] = {}
         try:
             folder.mkdir(exist_ok=True)
-            (folder / f"{config.level().hash}.json").write_text(config.model_dump_json(indent=1) + "\n")
             if self.path.exists():
                 self._read()
         except OSError as e:
             raise SmaxError(f"{self.path}: {e.strerror}") from None
+        write_atomically(self.path.with_suffix(".json"), (config.model_dump_json(indent=1) + "\n").encode())
 
     def _read(self) -> None:
         text = self.path.read_text(errors="replace")
@@ -88,11 +89,15 @@ class Run:
     dataset: Dataset
     config: RelaxConfig
     tally: Tally
+    settings: str = field(init=False)  # hashes
+    potential: str = field(init=False)
     journal: Journal = field(init=False)
     _waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.dataset.path / "relax", self.config)
+        self.settings = self.config.level().hash
+        self.potential = self.config.potential.level().hash
+        self.journal = Journal(self.dataset.path / "relax", self.settings, self.config)
 
     def relax(
         self, parents: Iterable[Parent], workers: int, timeout_s: float | None, total: int | None
@@ -102,7 +107,6 @@ class Run:
 
         if workers < 1:
             raise SmaxError(f"workers is {workers}, expected at least 1")
-        self.config.version()  # says what to install before a worker is started
         known: dict[str, Parent] = {}
         name = f"relax, {self.config.cell} cell"
         with ExitStack() as stack:
@@ -166,9 +170,9 @@ class Run:
             info = {
                 "parent": parent.key,
                 "parent_info": parent.info,
-                "relax": self.config.level().hash,
+                "relax": self.settings,
                 "cell": self.config.cell,
-                "potential": self.config.potential.level().hash,
+                "potential": self.potential,
                 "outcome": how if final else "on the way",
                 "step": frame.step,
                 "potential.energy_eV": frame.energy,
@@ -210,3 +214,22 @@ def _file(path: Path) -> Iterator[Parent]:
     except (OSError, ValueError, KeyError, IndexError, RuntimeError, EOFError) as e:
         where = f"behind frame {number}" if number >= 0 else "at its start"
         raise SmaxError(f"{path}: broken {where} ({type(e).__name__}: {e})") from None
+
+
+def count_parents(path: Path) -> int | None:
+    """How many there are, for the progress bar, where that is quick to tell."""
+    if (path / "dataset.json").exists():
+        from pysmax.dataset.store import Dataset
+
+        counts = Dataset.open(path).counts()
+        return sum(
+            n
+            for source, levels in counts.items()
+            if source != "relax"
+            for statuses in levels.values()
+            for reasons in statuses.values()
+            for n in reasons.values()
+        )
+    if not path.is_file():
+        raise SmaxError(f"{path}: no such file or dataset")
+    return None

@@ -15,7 +15,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from pydantic import Field, SerializeAsAny
 
-from pysmax.dataset.record import Label
+from pysmax.dataset.record import Label, Level
 from pysmax.label.engine import Engine, EngineConfig, EngineFailure, Limits, compute_label
 
 Optimiser = Literal["FIRE", "LBFGS", "BFGSLineSearch"]
@@ -43,6 +43,11 @@ class RelaxConfig(EngineConfig):
     def version(self) -> str:
         """ASE's and the potential's."""
         return f"ase {ase.__version__}, {self.potential.engine_name()} {self.potential.version()}"
+
+    def level(self) -> Level:
+        """The potential counts by its own level: its numbers, not the names of its files."""
+        own = self.model_dump(mode="json", exclude={*self.OUTSIDE, "potential"})
+        return Level(self.engine, self.version(), {**own, "potential": self.potential.level().hash})
 
     def make(self) -> RelaxEngine:
         """Load the potential's engine."""

@@ -33,9 +33,8 @@ def add(group, name: str, positions: np.ndarray, energies) -> None:
     group[FORCES] = np.zeros_like(positions)
 
 
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "Transition1x.h5"
+def write_file(path) -> None:
+    """A file of the published layout, the splits as links."""
     with h5py.File(path, "w") as f:
         for formula, rxn, name, frames in REACTIONS:
             group = f.create_group(f"data/{formula}/{rxn}")
@@ -44,7 +43,12 @@ def file(tmp_path):
                 add(group.create_group(part), name, path_of(name, 1, k), [-50.0 - k])
         for split, (formula, rxn) in (("train", REACTIONS[0][:2]), ("test", REACTIONS[2][:2])):
             f.require_group(f"{split}/{formula}")[rxn] = h5py.SoftLink(f"/data/{formula}/{rxn}")
-    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_file(tmp_path / "Transition1x.h5")
+    return tmp_path / "Transition1x.h5"
 
 
 def records(path, choice="none", endpoints=True, seed=0, split="data", vacuum=5.0) -> list[Record]:
