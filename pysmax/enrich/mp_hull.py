@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
+
+from pysmax.enrich.tally import progress
 
 SLACK = 1e-6  # eV/atom: rounding of stored energies
 
@@ -29,11 +32,13 @@ def above_hull(entries: Mapping[str, Entry]) -> dict[str, float]:
     for id_, entry in entries.items():
         systems[frozenset(entry.composition)].append(id_)
     found: dict[str, float] = {}
-    for system, ids in systems.items():
-        if all(frozenset([element]) in systems for element in system):
-            found.update(
-                _in_system(entries, ids, [i for part in _parts(system) for i in systems.get(part, ())])
-            )
+    with progress("hulls of chemical systems", len(systems)) as bar, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No Pauling electronegativity")  # of noble gases
+        for system, ids in systems.items():
+            bar()
+            if all(frozenset([element]) in systems for element in system):
+                inside = [i for part in _parts(system) for i in systems.get(part, ())]
+                found.update(_in_system(entries, ids, inside))
     return found
 
 
