@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from pysmax.cli.label import label
+
 app = typer.Typer(
     help="Maximum-entropy datasets of atomic structures.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(label)
 
 Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]

@@ -133,7 +133,9 @@ def _parse(block: bytes) -> ase.Atoms:
 
     try:
         (atoms,) = read_xyz(io.StringIO(block.decode()), 0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, XYZError) as e:
+    except KeyError as e:
+        raise SmaxError(f"{e.args[0]!r} is no element, or a column that is missing") from None
+    except (ValueError, IndexError, TypeError, AttributeError, XYZError) as e:
         raise SmaxError(f"{type(e).__name__}: {e}"[:200]) from None
     if not len(atoms):
         raise SmaxError("no atoms")

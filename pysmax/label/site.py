@@ -61,32 +61,30 @@ class Flux(_Pilots):
 
 Site = Annotated[Local | Slurm | Flux, Field(discriminator="kind")]
 KINDS = ("local", "slurm", "flux")
+SECTIONS = ("engine", "executor")
 
 
-def read_sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings of engine and executor in a YAML file.
+def read_site(path: Path, kind: str) -> tuple[Local | Slurm | Flux, bool]:
+    """The executor of a configuration file, and whether the file has sections.
 
     A file with a mapping under ``engine`` or ``executor`` holds nothing but these two sections; any other holds
     the settings of the engine alone.
     """
-    import yaml
-
-    try:
-        found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
-    found = {} if found is None else found
-    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
-        raise SmaxError(f"{path}: expected settings, 'name: value' line by line")
-    if not any(isinstance(found.get(name), dict) for name in ("engine", "executor")):
-        return found, {}
-    unknown = sorted(set(found) - {"engine", "executor"})
-    if unknown:
+    found = _read(path)
+    if not any(isinstance(found.get(name), dict) for name in SECTIONS):
+        return load_site(kind, {}), False
+    if unknown := sorted(set(found) - set(SECTIONS)):
         raise SmaxError(f"{path}: section {unknown[0]!r} is unknown, expected 'engine' and 'executor'")
     for name, section in found.items():
         if not isinstance(section, dict):
             raise SmaxError(f"{path}: section {name!r} is {section!r}, expected its settings")
-    return found.get("engine", {}), found.get("executor", {})
+    return load_site(kind, found.get("executor", {}), f"{path}: executor"), True
+
+
+def read_site_alone(path: Path, kind: str) -> Local | Slurm | Flux:
+    """The executor of a file that holds nothing else, under ``executor`` or without a section."""
+    found = _read(path)
+    return load_site(kind, found["executor"] if isinstance(found.get("executor"), dict) else found, f"{path}")
 
 
 def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> Local | Slurm | Flux:
@@ -105,3 +103,16 @@ def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> L
             raise SmaxError(f"{where}: {name!r} is unknown, expected one of {', '.join(known)}") from None
         raise SmaxError(f"{where}: {name}: {first['input']!r}: {first['msg']}") from None
     return site
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as e:
+        raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
+    found = {} if found is None else found
+    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
+        raise SmaxError(f"{path}: expected settings, 'name: value' line by line")
+    return found
