@@ -56,7 +56,7 @@ class Pool:
     def __init__(
         self, config: EngineConfig, workers: int, timeout_s: float | None = None, tries: int = 3
     ) -> None:
-        self.tries = tries
+        self.tries, self.slots = tries, workers
         self._hello = pickle.dumps((sys.path, pickle.dumps(config)))
         self._limit = timeout_s
         self._workers: list[_Worker | None] = [None] * workers
