@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,10 +54,11 @@ class Optimisers(str, Enum):
 
 @app.command()
 def relax(
-    source: Annotated[Path, typer.Argument(help="RUN.extxyz, any file that ASE reads, or a dataset.")],
+    source: Annotated[Path, typer.Argument(help="Extended XYZ file, or a dataset.")],
     to: To,
     engine: Annotated[str, typer.Option(help="Potential: lammps, ase, xtb, ...")] = "xtb",
     config: Annotated[Path | None, typer.Option(help="YAML with the settings of the potential.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="key=value: one of them.")] = None,
     cell: Annotated[Cells, typer.Option(help="Cell held, relaxed too, or one after the other.")] = Cells.both,
     optimiser: Annotated[Optimisers, typer.Option(help="Of ASE.")] = Optimisers.FIRE,
     fmax: Annotated[float, typer.Option(help="Relaxed below this force, eV/A.")] = 0.05,
@@ -65,13 +67,17 @@ def relax(
     max_displacement: Annotated[float, typer.Option(help="Stop as runaway beyond, A.")] = 5.0,
     max_volume_change: Annotated[float, typer.Option(help="Stop as runaway beyond this factor.")] = 3.0,
     keep: Annotated[str, typer.Option(help="final, all, or every:N steps (and the final).")] = "final",
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
-    timeout: Annotated[float | None, typer.Option(help="Seconds allowed for one structure.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds allowed for one structure.")
+    ] = None,
 ) -> None:
     """Optimise structures in a potential and keep the low-force ones. Run again to go on."""
+    from pysmax.cli.label import parse_settings
     from pysmax.enrich.relax import Run, count_parents, read_parents
     from pysmax.enrich.relax_settings import configs
     from pysmax.enrich.tally import Tally
+    from pysmax.label.engines import load_config
 
     settings = {
         "optimiser": optimiser.value,
@@ -81,13 +87,18 @@ def relax(
         "max_displacement": max_displacement,
         "max_volume_change": max_volume_change,
     }
-    chosen = configs(engine, config, cell.value, keep, settings)
+    potential = load_config(engine, config, parse_settings(overrides or []))
+    chosen = configs(potential, cell.value, keep, settings)
     total = count_parents(source)  # says what is wrong with it before a dataset is made
     dataset = _open(to)
     for one in chosen:
         run = Run(dataset, one, Tally())
         typer.echo(f"{one.cell} cell, settings {run.settings}, recorded in {run.journal.path}")
-        run.relax(read_parents(source), workers, timeout, total)
+        try:
+            run.relax(read_parents(source), workers or os.cpu_count() or 1, timeout, total)
+        except KeyboardInterrupt:
+            typer.echo("interrupted: what was finished is kept; the same command goes on", err=True)
+            raise typer.Exit(130) from None
         typer.echo(run.tally.table())
     typer.echo(f"next: pysmax label {to} labels what is new")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import ase
 
 from pysmax.dataset.record import Record, structure_hash
 from pysmax.enrich.relax_engine import CONVERGED, OUT_OF_STEPS, Frame, RelaxConfig
-from pysmax.enrich.tally import DUPLICATE, Tally, progress
+from pysmax.enrich.tally import DUPLICATE, Skip, Tally, progress
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
 from pysmax.label.engine import Outcome
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pysmax.dataset.store import Dataset
     from pysmax.dataset.writer import Writer
 
+SOURCE = "relax"
 DONE_BEFORE = "done before"
 
 
@@ -100,7 +100,7 @@ class Run:
         self.journal = Journal(self.dataset.path / "relax", self.settings, self.config)
 
     def relax(
-        self, parents: Iterable[Parent], workers: int, timeout_s: float | None, total: int | None
+        self, parents: Iterable[Parent | Skip], workers: int, timeout_s: float | None, total: int | None
     ) -> None:
         """All parents that are not in the journal; a structure is in memory only while it is worked on."""
         from pysmax.label.pool import Pool
@@ -123,12 +123,16 @@ class Run:
             finally:
                 self._commit(writer)
 
-    def _tasks(self, parents: Iterable[Parent], known: dict[str, Parent], bar: Any) -> Iterator[Any]:
+    def _tasks(self, parents: Iterable[Parent | Skip], known: dict[str, Parent], bar: Any) -> Iterator[Any]:
         from pysmax.label.pool import Task
 
         seen = set(self.journal.done)
         for parent in parents:
             self.tally.read += 1
+            if isinstance(parent, Skip):
+                self.tally.skip(parent.reason, parent.detail)
+                bar()
+                continue
             key = parent.key
             if key in seen:
                 again = key in self.journal.done
@@ -178,7 +182,7 @@ class Run:
                 "potential.energy_eV": frame.energy,
                 "potential.max_force_eV_per_A": frame.force,
             }
-            yield Record(atoms, source="relax", info=info)
+            yield Record(atoms, source=SOURCE, info=info)
 
     def _commit(self, writer: Writer) -> None:
         writer.commit()
@@ -187,49 +191,32 @@ class Run:
             self._waiting = []
 
 
-def read_parents(path: Path) -> Iterator[Parent]:
-    """Structures of a dataset (not the relaxed ones), or of any file that ASE reads, streamed."""
-    if (path / "dataset.json").exists():
+def count_parents(path: Path) -> int:
+    """How many ``read_parents`` will give. Raises SmaxError if that is no dataset and no extended XYZ."""
+    if not path.is_dir():
+        from pysmax.label.inputs import FrameFile
+
+        return FrameFile(path).count
+    from pysmax.dataset.store import Dataset
+
+    counts = Dataset.open(path).counts()
+    by_status = [s for source, levels in counts.items() if source != SOURCE for s in levels.values()]
+    return sum(n for statuses in by_status for reasons in statuses.values() for n in reasons.values())
+
+
+def read_parents(path: Path) -> Iterator[Parent | Skip]:
+    """Structures of an extended XYZ file, or all of a dataset but the relaxed ones, streamed."""
+    if path.is_dir():
         from pysmax.dataset.store import Dataset
 
         for record in Dataset.open(path).records():
-            if record.source != "relax":
+            if record.source != SOURCE:
                 yield Parent(record.atoms, {"file": path.name, "key": record.key})
         return
-    yield from _file(path)
+    from pysmax.label.inputs import FrameFile, Unreadable
 
-
-def _file(path: Path) -> Iterator[Parent]:
-    from ase.io import iread
-    from ase.io.formats import UnknownFileTypeError
-
-    if not path.is_file():
-        raise SmaxError(f"{path}: no such file or dataset")
-    number = -1
-    try:
-        for number, atoms in enumerate(iread(os.fspath(path), ":")):
-            yield Parent(atoms, {"file": path.name, "frame": number})
-    except UnknownFileTypeError as e:
-        raise SmaxError(f"{path}: unknown kind of file ({e}), expected extxyz or a dataset") from None
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, EOFError) as e:
-        where = f"behind frame {number}" if number >= 0 else "at its start"
-        raise SmaxError(f"{path}: broken {where} ({type(e).__name__}: {e})") from None
-
-
-def count_parents(path: Path) -> int | None:
-    """How many there are, for the progress bar, where that is quick to tell."""
-    if (path / "dataset.json").exists():
-        from pysmax.dataset.store import Dataset
-
-        counts = Dataset.open(path).counts()
-        return sum(
-            n
-            for source, levels in counts.items()
-            if source != "relax"
-            for statuses in levels.values()
-            for reasons in statuses.values()
-            for n in reasons.values()
-        )
-    if not path.is_file():
-        raise SmaxError(f"{path}: no such file or dataset")
-    return None
+    for found in FrameFile(path).structures():
+        if isinstance(found, Unreadable):
+            yield Skip("unreadable", f"{path.name}, frame {found.frame}, line {found.line}: {found.why}")
+        else:
+            yield Parent(found.atoms, dict(found.info))

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pysmax.enrich.relax_engine import RelaxConfig
 from pysmax.errors import SmaxError
+from pysmax.label.engine import EngineConfig
 
 
-def configs(
-    engine: str, file: Path | None, cell: str, keep: str, settings: Mapping[str, Any]
-) -> list[RelaxConfig]:
+def configs(potential: EngineConfig, cell: str, keep: str, settings: Mapping[str, Any]) -> list[RelaxConfig]:
     """One config per kind of cell, fixed first. Raises SmaxError naming the setting."""
-    from pysmax.label.engines import load_config
-
-    potential = load_config(engine, file)
     cells: tuple[Any, ...] = ("fixed", "variable") if cell == "both" else (cell,)
     try:
         return [

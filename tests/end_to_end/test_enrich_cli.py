@@ -80,7 +80,12 @@ def test_four_sources_in_one_dataset(sources):
             ["relax", "run.extxyz", "--engine", "ase", "--config", "emt.yaml", "--keep", "some"],
             "keep is 'some'",
         ),
-        (["relax", "gone.extxyz", "--engine", "ase", "--config", "emt.yaml"], "no such file or dataset"),
+        (["relax", "gone.extxyz", "--engine", "ase", "--config", "emt.yaml"], "No such file"),
+        (
+            ["relax", "run.extxyz", "--engine", "ase", "--config", "emt.yaml", "--set", "calculatr=x"],
+            "calculatr",
+        ),
+        (["relax", ".", "--engine", "ase", "--config", "emt.yaml"], "not a dataset"),
         (["qm9", "gone.tar"], "no such file or folder"),
         (["mp", "gone.json"], "No such file"),
         (["transition1x", "t1x.h5", "--path", "every"], "expected none, all, every:K or random:N"),

@@ -19,7 +19,7 @@ from enrich_potential import PotentialConfig
 
 from pysmax.dataset.record import structure_hash
 from pysmax.dataset.store import Dataset
-from pysmax.enrich.relax import Run, read_parents
+from pysmax.enrich.relax import Run, count_parents, read_parents
 from pysmax.enrich.relax_engine import RelaxConfig
 from pysmax.enrich.tally import Tally
 from pysmax.errors import SmaxError
@@ -129,8 +129,11 @@ def test_a_structure_that_kills_or_hangs_its_worker_harms_no_other(tmp_path):
     path, to, conf = tmp_path / "run.extxyz", tmp_path / "ds", config(kind="deadly")
     symbols = ["Cu", "Ag", "Cu", "Au", "Cu"]
     ase_write(path, [crystal(seed, s) for seed, s in enumerate(symbols)])
+    with path.open("a") as file:
+        file.write("1\nno structure\nQq 0 0 0\n")
+    assert count_parents(path) == 6
     tally = relax(to, path, conf, workers=2, timeout=4.0)
-    assert tally.kept == 3 and dict(tally.reasons) == {"crash": 1, "timeout": 1}
+    assert tally.kept == 3 and dict(tally.reasons) == {"crash": 1, "timeout": 1, "unreadable": 1}
     outcomes = {row["info"]["frame"]: row["outcome"] for row in journal(to, conf)}
     assert outcomes == {0: "converged", 1: "crash", 2: "converged", 3: "timeout", 4: "converged"}
 
@@ -184,17 +187,17 @@ def test_killed_drivers_lose_and_double_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("none.extxyz", None, "no such file or dataset"),
-        ("a.extxyz", b"3\nhello\nH 0 0 0\n", "broken at its start"),
-        ("a.extxyz", b"1\nx\nCu 0 0 0\n2\nx\nCu 0 0 0\n", "broken"),
-        ("a.unknown", b"\x00\x01", "a.unknown"),
+        ("none.extxyz", None, "No such file"),
+        ("a.extxyz", b"3\nhello\nH 0 0 0\n", "ends inside the frame of line 1"),
+        ("a.extxyz", b"", "is empty"),
+        ("a.unknown", b"\x00\x01", "line 1 is"),
     ],
 )
 def test_unreadable_structures_name_the_file(tmp_path, name, data, message):
     if data is not None:
         (tmp_path / name).write_bytes(data)
     with pytest.raises(SmaxError, match=message):
-        list(read_parents(tmp_path / name))
+        count_parents(tmp_path / name)
 
 
 def test_wrong_number_of_workers(tmp_path, run_file):
