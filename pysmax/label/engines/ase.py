@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import ase
@@ -34,8 +36,10 @@ class AseConfig(EngineConfig):
     def version(self) -> str:
         module = self.calculator.partition(":")[0]
         top = module.partition(".")[0]
-        own = importlib.metadata.packages_distributions().get(top, [])
-        version = version_of("ase", *(p for p in own[:1] if p != "ase"))
+        if top == "ase":
+            return version_of("ase")
+        own = _packages().get(top, [])[:1]
+        version = version_of("ase", *own)
         if own:
             return version
         spec = _find(module)
@@ -66,7 +70,7 @@ class AseEngine(Engine):
         if self._calculator is None:
             self._calculator = self._new()
         calculator, self._calculator = self._calculator, None
-        with failing_as("scf", SCFError), failing_as("structure", NotImplementedError, KeyError):
+        with failing_as("scf", SCFError), failing_as("structure", NotImplementedError):
             try:
                 label = label_of(atoms, calculator, stress=self.config.stress, magmoms=self.config.magmoms)
             except PropertyNotImplementedError as e:
@@ -85,6 +89,12 @@ class AseEngine(Engine):
             what = " and ".join(sorted(lacking)) or "get_potential_energy"
             raise SmaxError(f"calculator {name} lacks {what}, expected an ASE calculator of energy and forces")
         return calculator
+
+
+@functools.cache
+def _packages() -> Mapping[str, list[str]]:
+    """Packages by the modules they install; takes about a second."""
+    return importlib.metadata.packages_distributions()
 
 
 def _find(module: str) -> Any:

@@ -65,19 +65,18 @@ def label_of(atoms: ase.Atoms, calculator: Any, *, stress: bool = True, magmoms:
             voigt = np.array(atoms.get_stress(apply_constraint=False), dtype=np.float64)  # type: ignore[no-untyped-call]
         except PropertyNotImplementedError:
             extra["stress_missing"] = True
-    free = calculator.results.get("free_energy")
-    if free is not None and float(free) != energy:
-        extra["free_energy_eV"] = float(free)
+    if "free_energy" in getattr(calculator, "implemented_properties", ()):
+        free = calculator.get_property("free_energy", atoms, allow_calculation=False)
+        if free is not None and float(free) != energy:
+            extra["free_energy_eV"] = float(free)
     moments = np.array(atoms.get_magnetic_moments(), dtype=np.float64) if magmoms else None  # type: ignore[no-untyped-call]
     return Label(energy, forces, voigt, moments, extra)
 
 
 def require_cell(atoms: ase.Atoms) -> None:
-    """Raise EngineFailure unless there are atoms and every periodic direction has a cell vector."""
+    """Raise EngineFailure unless there are atoms, and cell vectors span the periodic directions."""
     if len(atoms) == 0:
         raise EngineFailure("structure", "has no atoms")
-    lengths = np.linalg.norm(atoms.cell.array, axis=1)
-    if np.any(np.asarray(atoms.pbc) & (lengths == 0)):
-        raise EngineFailure("structure", "is periodic in a direction without a cell vector")
-    if all(atoms.pbc) and atoms.cell.rank < 3:
-        raise EngineFailure("structure", "has a cell without volume")
+    pbc = np.asarray(atoms.pbc)
+    if np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
+        raise EngineFailure("structure", "is periodic, but its cell vectors do not span a cell")

@@ -95,8 +95,8 @@ class XtbEngine(Engine):
             **c.solvers[attempt].model_dump(exclude={"name"}),
         )
         times = c.repeat or repetitions(atoms, c.min_length_A)
-        # tblite has one error for all; on structures it can take, it is the SCF that fails
-        with failing_as("scf", CalculationFailed), failing_as("error", InputError):
+        # tblite has one error for all that fails in a calculation, and one for what it does not start
+        with failing_as("scf", CalculationFailed), failing_as("structure", InputError):
             label = label_of(atoms.repeat(times), calculator)  # type: ignore[no-untyped-call]
         return per_cell(label, len(atoms), times)
 
