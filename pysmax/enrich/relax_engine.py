@@ -75,6 +75,20 @@ class EngineCalculator(Calculator):
         self.engine = engine
         self.limits = limits
 
+    def check_state(self, atoms: ase.Atoms, tol: float = 0.0) -> list[str]:
+        """What changed since the last calculation; ASE's own comparison costs more than many a potential."""
+        old = self.atoms
+        same = old is not None and all(
+            np.array_equal(a, b)
+            for a, b in (
+                (old.positions, atoms.positions),
+                (old.cell.array, atoms.cell.array),
+                (old.numbers, atoms.numbers),
+                (old.pbc, atoms.pbc),
+            )
+        )
+        return [] if same else list(all_changes)
+
     def calculate(
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
     ) -> None:
@@ -131,9 +145,9 @@ class RelaxEngine(Engine):
 def _steps(atoms: ase.Atoms, config: RelaxConfig) -> Iterator[bool]:
     """Move ``atoms``, one step at a time, from step 0 on; whether they are relaxed."""
     from ase import optimize
-    from ase.filters import FrechetCellFilter
+    from ase.filters import UnitCellFilter
 
-    target: Any = FrechetCellFilter(atoms) if config.cell == "variable" else atoms  # type: ignore[no-untyped-call]
+    target: Any = UnitCellFilter(atoms) if config.cell == "variable" else atoms  # type: ignore[no-untyped-call]
     optimiser = getattr(optimize, config.optimiser)(target, logfile=None, maxstep=config.max_step)
     yield from optimiser.irun(fmax=config.fmax, steps=config.steps)
 
