@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from pysmax.cli.dataset import app as dataset
+from pysmax.cli.enrich import app as enrich
+from pysmax.cli.label import label
 
 app = typer.Typer(
     help="Maximum-entropy datasets of atomic structures.",
@@ -17,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(enrich, name="enrich")
+app.command()(label)
 
 Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]

@@ -23,14 +23,15 @@ ENGINES = {
 
 
 def load_config(
-    name: str, file: Path | None = None, overrides: Mapping[str, Any] | None = None
+    name: str, file: Path | None = None, overrides: Mapping[str, Any] | None = None, section: str = ""
 ) -> EngineConfig:
-    """Settings of engine ``name``: its defaults, then a YAML file, then ``overrides``.
+    """Settings of engine ``name``: its defaults, then a YAML file (or a section of it), then ``overrides``.
 
     A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names
     of files among the settings are looked up beside ``file`` first. Raises SmaxError.
     """
     settings = _read(file) if file else {}
+    settings = settings.get(section, {}) if section else settings
     for key, value in (overrides or {}).items():
         _set(settings, key, value)
     cls = config_class(name)

@@ -1,0 +1,1 @@
+"""Structures from elsewhere, unlabelled: relaxed, Materials Project, QM9, Transition1x."""

@@ -1,0 +1,274 @@
+"""Local workers: one engine each; a structure that kills or outlasts its worker harms no other.
+
+Each worker has a pipe of its own and nothing is shared, so that a SIGKILL at any moment loses one structure's work
+at most. (Pools that share one locked pipe among workers, pebble's and the standard library's, break when a worker
+is killed with the lock in its hand: see docs/label.md.)
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+
+import ase
+
+from pysmax.dataset.record import Attempt
+from pysmax.errors import SmaxError
+from pysmax.label.engine import EngineConfig, Outcome
+
+TICK_S = 0.2  # the driver gets control at least this often
+LOAD_S = 600.0  # for an engine to load
+FAST_S = 0.05  # engines faster than this get work ahead, so that they never wait for the driver
+AHEAD, AHEAD_BYTES = 32, 32 * 1024  # less than a pipe holds: sending ahead never blocks
+LOG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """One structure to label."""
+
+    key: str
+    atoms: ase.Atoms
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of it."""
+
+    key: str
+    outcome: Outcome
+
+
+class Pool:
+    """``workers`` processes, each with its engine; timeout_s per structure, None: none; a structure that has
+    killed ``tries`` workers is given up with reason ``crash``."""
+
+    def __init__(
+        self, config: EngineConfig, workers: int, timeout_s: float | None = None, tries: int = 3
+    ) -> None:
+        self.tries, self.slots = tries, workers
+        self._hello = pickle.dumps((sys.path, pickle.dumps(config)))
+        self._limit = timeout_s
+        self._workers: list[_Worker | None] = [None] * workers
+        self._again: deque[_Sent] = deque()  # structures whose worker died under them, or under one before them
+        self._crashes: dict[str, list[Attempt]] = {}
+        self._mean_s, self._count = 1.0, 1  # of the last labels
+        self._unloaded = 0  # workers that died before their engine was loaded, in a row
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers now alive."""
+        return [w.process.pid for w in self._workers if w]
+
+    @property
+    def ready_pids(self) -> list[int]:
+        """Of those that have loaded their engine."""
+        return [w.process.pid for w in self._workers if w and w.ready]
+
+    def run(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
+        """Label what ``tasks`` gives, in any order; None, on either side, means nothing at the moment."""
+        source: Iterator[Task | None] | None = iter(tasks)
+        while True:
+            for place in range(len(self._workers)):
+                source = self._feed(place, source)
+            busy = [w for w in self._workers if w and (w.sent or not w.ready)]
+            if source is None and not self._again and not any(w.sent for w in busy):
+                return
+            if busy:
+                wait([w.pipe for w in busy], TICK_S)
+            else:
+                time.sleep(TICK_S)
+            for worker in busy:
+                yield from self._collect(worker)
+            yield None
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in filter(None, self._workers):
+            worker.pipe.close()  # an idle worker ends by itself and closes its engine
+        deadline = time.monotonic() + 2
+        for worker in filter(None, self._workers):
+            if not worker.sent and worker.ready:
+                try:
+                    worker.process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    pass
+            worker.kill()
+        self._workers = [None] * len(self._workers)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _feed(self, place: int, source: Iterator[Task | None] | None) -> Iterator[Task | None] | None:
+        """Give the worker at this place what it can take; returns the source, None once that is empty."""
+        worker = self._workers[place]
+        while worker is None or worker.wants(self._mean_s):
+            if self._again:
+                item = self._again.popleft()
+            else:
+                task = next(source, _END) if source is not None else _END
+                if task is _END:
+                    return None
+                if task is None:
+                    break
+                item = _Sent.of(task)
+            if worker is None:
+                worker = self._workers[place] = _Worker(self._hello)
+            worker.send(item)
+        return source
+
+    def _collect(self, worker: _Worker) -> Iterator[Done]:
+        """What this worker has finished; then, if it is dead or over time, bury it."""
+        dead = worker.process.poll() is not None  # asked first: what it said before is still in the pipe
+        while worker.pipe.poll(0):
+            try:
+                message = pickle.loads(worker.pipe.recv_bytes())
+            except (EOFError, OSError):
+                dead = True
+                break
+            if isinstance(message, str):
+                raise SmaxError(message)
+            seconds, worker.since = worker.seconds, time.monotonic()
+            if message is True:
+                worker.ready, self._unloaded = True, 0
+                continue
+            self._mean_s += (seconds - self._mean_s) / min(10, self._count)
+            self._count += 1
+            key = worker.sent.popleft().key
+            yield Done(key, self._with_crashes(key, message))
+            worker.trim_log()
+        if dead:
+            yield from self._bury(worker, "crash")
+        elif worker.seconds > LOAD_S if not worker.ready else self._over_time(worker):
+            yield from self._bury(worker, "timeout")
+
+    def _over_time(self, worker: _Worker) -> bool:
+        return bool(worker.sent) and self._limit is not None and worker.seconds > self._limit
+
+    def _bury(self, worker: _Worker, reason: str) -> Iterator[Done]:
+        """Blame the structure that the worker was at; the others go to another worker."""
+        seconds = worker.seconds
+        worker.kill()
+        self._workers[self._workers.index(worker)] = None
+        if not worker.ready:
+            self._again.extendleft(reversed(worker.sent))
+            self._unloaded += 1
+            if self._unloaded >= max(3, len(self._workers)):
+                raise SmaxError(f"the engine does not load: its process {worker.last_words()}")
+            return
+        if not worker.sent:
+            return
+        guilty = worker.sent.popleft()
+        self._again.extendleft(reversed(worker.sent))
+        detail = worker.last_words() if reason == "crash" else f"no label after {seconds:.1f} s"
+        past = self._crashes.setdefault(guilty.key, [])
+        past.append(Attempt("worker", reason, detail, seconds))
+        if reason == "timeout" or len(past) >= self.tries:
+            yield Done(guilty.key, self._with_crashes(guilty.key, Outcome(None, reason, ())))
+        else:
+            self._again.append(guilty)  # last: its neighbours first
+
+    def _with_crashes(self, key: str, outcome: Outcome) -> Outcome:
+        past = self._crashes.pop(key, None)
+        return replace(outcome, attempts=(*past, *outcome.attempts)) if past else outcome
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A structure as it goes down the pipe."""
+
+    key: str
+    data: bytes
+
+    @classmethod
+    def of(cls, task: Task) -> _Sent:
+        a = task.atoms
+        return cls(task.key, pickle.dumps((a.numbers, a.positions, a.cell.array, a.pbc), protocol=5))
+
+
+_END = Task("", ase.Atoms())
+
+
+class _Worker:
+    """One process and this end of its pipe."""
+
+    def __init__(self, hello: bytes) -> None:
+        ours, theirs = socket.socketpair()
+        self.log = tempfile.TemporaryFile("a+b")  # what it prints: its last words, if it dies
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pysmax.label.worker", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=self.log,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                start_new_session=True,  # a group of its own: what it starts is killed with it
+            )
+        self.pipe = Connection(ours.detach())
+        self.sent: deque[_Sent] = deque()
+        self.ready = False
+        self.since = time.monotonic()  # its last message
+        self.send_bytes(hello)
+
+    @property
+    def seconds(self) -> float:
+        """Since its last message: how long it has been at its structure."""
+        return time.monotonic() - self.since
+
+    def wants(self, mean_s: float) -> bool:
+        """Has it nothing to do, or, where the engine is fast, little?"""
+        if not self.sent:
+            return True
+        if mean_s > FAST_S or len(self.sent) >= AHEAD:
+            return False
+        return sum(len(s.data) for s in self.sent) < AHEAD_BYTES - len(self.sent[-1].data)
+
+    def send(self, item: _Sent) -> None:
+        if not self.sent and self.ready:
+            self.since = time.monotonic()
+        self.sent.append(item)
+        self.send_bytes(item.data)
+
+    def send_bytes(self, data: bytes) -> None:
+        try:
+            self.pipe.send_bytes(data)
+        except OSError:
+            pass  # it is dead: the reading side finds out
+
+    def kill(self) -> None:
+        """It, and what it has started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.pipe.close()
+
+    def trim_log(self) -> None:
+        """Forget what a living worker has printed, if it is much."""
+        if os.fstat(self.log.fileno()).st_size > LOG_BYTES:
+            self.log.truncate(0)
+
+    def last_words(self) -> str:
+        """How the process ended, and the last line that it printed."""
+        code = self.process.returncode
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - 300))
+        lines = self.log.read().decode(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"{how}: {said}" if said else how
