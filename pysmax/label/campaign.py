@@ -32,6 +32,10 @@ class Executor(Protocol):
         """Pull tasks a bounded number ahead; give what is done, and None several times a second."""
         ...
 
+    def halt(self) -> Iterator[Done]:
+        """Stop work, and give what is done."""
+        ...
+
 
 @dataclass(frozen=True)
 class Options:
@@ -73,6 +77,9 @@ class Campaign:
                 if stopped:
                     self.signal = stopped[0]
                     break
+            if self.signal:
+                for done in executor.halt():
+                    self._keep(writer, done)
             self._commit(writer, now=True)
         return self.progress
 

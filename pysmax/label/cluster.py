@@ -85,6 +85,13 @@ class Cluster:
             yield from self._collect(chunk, future)
             yield None
 
+    def halt(self) -> Iterator[Done]:
+        """What has come back; the pilots end with the with block."""
+        while not self._done.empty():
+            chunk, future = self._done.get()
+            if future.exception() is None:
+                yield from self._collect(chunk, future)
+
     def _next_chunk(
         self, source: Iterator[Task | None] | None
     ) -> tuple[Iterator[Task | None] | None, list[Task]]:

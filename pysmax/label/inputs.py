@@ -79,7 +79,7 @@ class FrameFile:
                         raise SmaxError(f"{self.path}: line {line} is {found!r}, expected a number of atoms")
                     n = int(head)
                     body = [f.readline() for _ in range(n + 1)]
-                    if not body[-1] or (n and not body[-1].strip()):
+                    if not body[-1].endswith(b"\n") or (n and not body[-1].strip()):
                         raise SmaxError(f"{self.path}: ends inside the frame of line {line} ({n} atoms)")
                     yield line, head + b"".join(body)
                     line += n + 2

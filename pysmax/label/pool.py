@@ -92,6 +92,15 @@ class Pool:
                 yield from self._collect(worker)
             yield None
 
+    def halt(self) -> Iterator[Done]:
+        """Kill the workers now; what they have finished is not lost."""
+        for place, worker in enumerate(self._workers):
+            if worker:
+                worker.stop()
+                yield from self._read(worker)
+                worker.pipe.close()
+                self._workers[place] = None
+
     def close(self) -> None:
         """End the workers."""
         for worker in filter(None, self._workers):
@@ -133,12 +142,19 @@ class Pool:
     def _collect(self, worker: _Worker) -> Iterator[Done]:
         """What this worker has finished; then, if it is dead or over time, bury it."""
         dead = worker.process.poll() is not None  # asked first: what it said before is still in the pipe
+        yield from self._read(worker)
+        if dead or worker.gone:
+            yield from self._bury(worker, "crash")
+        elif worker.seconds > LOAD_S if not worker.ready else self._over_time(worker):
+            yield from self._bury(worker, "timeout")
+
+    def _read(self, worker: _Worker) -> Iterator[Done]:
         while worker.pipe.poll(0):
             try:
                 message = pickle.loads(worker.pipe.recv_bytes())
             except (EOFError, OSError):
-                dead = True
-                break
+                worker.gone = True
+                return
             if isinstance(message, str):
                 raise SmaxError(message)
             seconds, worker.since = worker.seconds, time.monotonic()
@@ -150,10 +166,6 @@ class Pool:
             key = worker.sent.popleft().key
             yield Done(key, self._with_crashes(key, message))
             worker.trim_log()
-        if dead:
-            yield from self._bury(worker, "crash")
-        elif worker.seconds > LOAD_S if not worker.ready else self._over_time(worker):
-            yield from self._bury(worker, "timeout")
 
     def _over_time(self, worker: _Worker) -> bool:
         return bool(worker.sent) and self._limit is not None and worker.seconds > self._limit
@@ -221,6 +233,7 @@ class _Worker:
         self.pipe = Connection(ours.detach())
         self.sent: deque[_Sent] = deque()
         self.ready = False
+        self.gone = False  # its end of the pipe is closed
         self.since = time.monotonic()  # its last message
         self.send_bytes(hello)
 
@@ -250,13 +263,17 @@ class _Worker:
             pass  # it is dead: the reading side finds out
 
     def kill(self) -> None:
-        """It, and what it has started."""
+        """End it and its pipe."""
+        self.stop()
+        self.pipe.close()
+
+    def stop(self) -> None:
+        """Kill it and what it has started."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()
-        self.pipe.close()
 
     def trim_log(self) -> None:
         """Forget what a living worker has printed, if it is much."""
