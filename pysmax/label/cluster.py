@@ -117,7 +117,6 @@ class Cluster:
         future.add_done_callback(lambda f: self._done.put((chunk, f)))
 
     def _collect(self, chunk: list[Task], future: Any) -> Iterator[Done]:
-        from parsl.executors.errors import BadStateException
         from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
         error = future.exception()
@@ -130,12 +129,11 @@ class Cluster:
                 yield Done(done.key, Outcome(o.label, o.reason, (*past, *o.attempts)))
         elif isinstance(error, ManagerLost | WorkerLost):
             yield from self._lost(chunk, str(error))
-        elif isinstance(error, BadStateException):
-            raise SmaxError(f"{self._site.kind}: the pilot jobs fail: {_flat(error)} (see {self._folder})")
         elif isinstance(error, SmaxError):
             raise error
         else:
-            raise SmaxError(f"{self._site.kind}: a pilot cannot work: {type(error).__name__}: {_flat(error)}")
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+            raise SmaxError(f"{self._site.kind}: the pilot jobs fail: {why} (see {self._folder})")
 
     def _lost(self, chunk: list[Task], why: str) -> Iterator[Done]:
         """A node went away: its structures again, one by one, a limited number of times."""
@@ -210,7 +208,3 @@ def _provider(s: Slurm | Flux) -> Any:
         scheduler_options=s.options,
         launcher=SrunLauncher(),
     )
-
-
-def _flat(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]

@@ -31,6 +31,7 @@ LOAD_S = 600.0  # for an engine to load
 FAST_S = 0.05  # engines faster than this get work ahead, so that they never wait for the driver
 AHEAD, AHEAD_BYTES = 32, 32 * 1024  # less than a pipe holds: sending ahead never blocks
 LOG_BYTES = 1 << 20
+KILLED, ENDED = 20, 3  # workers lost in a row before their engine was loaded: enough to give up
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ class Pool:
         if not worker.ready:
             self._again.extendleft(reversed(worker.sent))
             self._unloaded += 1
-            if self._unloaded >= max(3, len(self._workers)):
+            # a signal may have come from outside; an engine that ends by itself does so again
+            if self._unloaded >= (KILLED if (worker.process.returncode or 0) < 0 else ENDED):
                 raise SmaxError(f"the engine does not load: its process {worker.last_words()}")
             return
         if not worker.sent:

@@ -35,10 +35,10 @@ def die_at_random(folder: Path, rng: random.Random, kills: int, n: int) -> tuple
         after = {k: r.label.energy for k, r in records(folder / "run.dataset").items() if r.label}
         assert before.items() <= after.items()
         before = after
-        process.communicate()
+        _, error = process.communicate()
         if process.returncode == 0:
             return workers, drivers
-        assert process.returncode == -signal.SIGKILL
+        assert process.returncode == -signal.SIGKILL, error
 
 
 @pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
