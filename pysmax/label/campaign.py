@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -98,7 +98,7 @@ class Campaign:
                 yield None
             pause, first = min(2 * pause, RETURN_S[1]), False
 
-    def _pass(self, first: bool) -> Iterator[Task | None]:
+    def _pass(self, first: bool) -> Generator[Task | None, None, int]:
         """Once through the inputs; returns how many structures another campaign has claimed."""
         elsewhere = 0
         stream = (s for source in self.sources for s in source.structures())
@@ -138,9 +138,9 @@ class Campaign:
                 self.progress.duplicates += first
             else:
                 found[key] = record
-        status = self.dataset.status_of(found)
-        for key, s in status.items():
-            if s == "ok" or (s == "failed" and not (self.options.retry_failed and key not in self._failed_now)):
+        for key, status in self.dataset.status_of(found).items():
+            again = self.options.retry_failed and key not in self._failed_now
+            if status == "ok" or (status == "failed" and not again):
                 del found[key]
                 self.progress.skipped += first
         return found
@@ -200,7 +200,7 @@ class _Claimed:
 def _signals() -> Iterator[list[int]]:
     """Fills the list at the first SIGINT or SIGTERM; a second one acts as ever."""
     seen: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def note(number: int, _frame: object) -> None:
         seen.append(number)

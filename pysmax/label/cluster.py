@@ -1,7 +1,8 @@
 """Pilot jobs on a cluster through Parsl: the one module that knows it.
 
-A pilot's workers take chunks of structures and label them in a pool of their own (pool.py), so that timeouts and
-the isolation of crashes are those of a laptop. Outcomes come back to the driver, which alone writes the store.
+A pilot's workers take chunks of structures and label them in a pool of their own (pool.py), so that timeouts
+and the isolation of crashes are those of a laptop. Outcomes come back to the driver, which alone writes the
+store.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def label_chunk(config: EngineConfig, tasks: list[Task], timeout_s: float | None
 
 
 class Cluster:
-    """Executor of a campaign, see campaign.Executor. ``folder`` (seen by all nodes) holds scripts and logs."""
+    """Executor of a campaign, see campaign.Executor. ``folder``, seen by all nodes: scripts and logs."""
 
     def __init__(
         self, config: EngineConfig, site: Slurm | Flux, folder: Path, timeout_s: float | None, tries: int

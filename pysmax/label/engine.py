@@ -121,7 +121,10 @@ def compute_label(engine: Engine, atoms: ase.Atoms, limits: Limits) -> Outcome:
 def check_label(label: Label, atoms: ase.Atoms, limits: Limits) -> None:
     """Raise EngineFailure unless shapes are right, numbers finite and limits kept."""
     n = len(atoms)
-    arrays: dict[str, tuple[Any, tuple[int, ...]]] = {"energy": (label.energy, ()), "forces": (label.forces, (n, 3))}
+    arrays: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "energy": (label.energy, ()),
+        "forces": (label.forces, (n, 3)),
+    }
     if label.stress is not None:
         arrays["stress"] = (label.stress, (6,))
     if label.magmoms is not None:

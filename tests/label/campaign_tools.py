@@ -126,6 +126,8 @@ def computed(log: Path) -> list[str]:
 def children(pid: int) -> list[int]:
     """Processes that this one has started."""
     try:
-        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+        return [
+            int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()
+        ]
     except FileNotFoundError:
         return []

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for the command flux of a one-node instance: batch, jobs, cancel, run. State: files in $FAKE_FLUX."""
+"""Stands in for the command flux on one node: batch, jobs, cancel, run. State: files in $FAKE_FLUX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def main(verb: str, arguments: list[str]) -> int:
             print("flux-batch: ERROR: [Errno 22] Invalid queue nowhere specified", file=sys.stderr)
             return 1
         with open(options["output"], "w") as out, open(options["error"], "w") as error:
-            job = subprocess.Popen(["bash", rest[0]], stdout=out, stderr=error, stdin=out, start_new_session=True)
+            job = subprocess.Popen(
+                ["bash", rest[0]], stdout=out, stderr=error, stdin=out, start_new_session=True
+            )
         (folder / f"job.{job.pid}").touch()
         print(f"f{job.pid}")
     elif verb == "jobs":

@@ -63,14 +63,23 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     port, port_d = _free_port(), _free_port()
     conf.write_text(CONF.format(host=host, folder=folder, port=port, port_d=port_d, cpus=os.cpu_count()))
     m = folder / "munge"
-    files = [f"--{name}={m / name.split('-')[0]}" for name in ("key-file", "socket", "pid-file", "log-file", "seed-file")]
-    daemons = [["munged", "--foreground", "--force", *files], ["slurmctld", "-D", "-f", str(conf)], ["slurmd", "-D", "-f", str(conf)]]
+    files = [
+        f"--{name}={m / name.split('-')[0]}"
+        for name in ("key-file", "socket", "pid-file", "log-file", "seed-file")
+    ]
+    daemons = [
+        ["munged", "--foreground", "--force", *files],
+        ["slurmctld", "-D", "-f", str(conf)],
+        ["slurmd", "-D", "-f", str(conf)],
+    ]
     env = dict(os.environ, SLURM_CONF=str(conf))
     started = []
     try:
         for daemon in daemons:
             with open(folder / f"{daemon[0]}.out", "w") as out:
-                started.append(subprocess.Popen(daemon, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL))
+                started.append(
+                    subprocess.Popen(daemon, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+                )
             if daemon[0] == "munged":
                 _until(lambda: (m / "socket").exists(), folder)
         _until(lambda: "idle" in _out(["sinfo", "-h", "-o", "%t"], env), folder)

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from conftest import run_program
-from label.campaign_tools import check_labelled, command, computed, read, records, succeed, trial_environment, write
+from label.campaign_tools import (
+    check_labelled,
+    command,
+    computed,
+    read,
+    records,
+    succeed,
+    trial_environment,
+    write,
+)
 from label.trial_engine import structures
 
 # a file system of its own that holds so many bytes; what is on it is saved before it goes
@@ -25,7 +34,9 @@ exit $code
 def own_mounts() -> bool:
     """May this user mount in a namespace of its own?"""
     try:
-        probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True)
+        probe = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+        )
     except FileNotFoundError:
         return False
     return probe.returncode == 0
@@ -38,7 +49,9 @@ def test_a_full_disk(tmp_path: Path, size: str) -> None:
     run = write(tmp_path / "run.extxyz", structures(n))
     for name in ("disk", "kept"):
         (tmp_path / name).mkdir()
-    argv = command("run.extxyz", "--to", "disk/ds", "--set", f"log={tmp_path / 'log'}", "--set", "sleep_s=0.002")
+    argv = command(
+        "run.extxyz", "--to", "disk/ds", "--set", f"log={tmp_path / 'log'}", "--set", "sleep_s=0.002"
+    )
     small = ["unshare", "-rm", "sh", "-c", ON_SMALL_DISK, "sh", size, *argv]
     done = run_program(small, tmp_path, 60, trial_environment())
     assert done.returncode == 2, done.stdout + done.stderr

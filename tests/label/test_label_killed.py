@@ -1,4 +1,4 @@
-"""Sudden deaths of workers and drivers at random: nothing that reached the store is lost, nothing is there twice."""
+"""Sudden deaths of workers and drivers: nothing that reached the store is lost, nothing is there twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from label.trial_engine import structures
 
 def die_at_random(folder: Path, rng: random.Random, kills: int, n: int) -> tuple[int, int]:
     """Run a campaign again and again until it ends by itself; returns kills of workers and of drivers."""
-    arguments = ("run.extxyz", "--workers", 2, "--tries", 100, "--set", f"log={folder / 'log'}", "--set", "sleep_s=0.03")
+    arguments = (
+        "run.extxyz",
+        "--workers",
+        2,
+        "--tries",
+        100,
+        "--set",
+        f"log={folder / 'log'}",
+        "--set",
+        "sleep_s=0.03",
+    )
     workers = drivers = 0
     before: dict[str, float] = {}
     while True:
@@ -46,7 +56,8 @@ def test_kills_at_random(tmp_path: Path, kills: int) -> None:
     n = 30 * kills
     run = write(tmp_path / "run.extxyz", structures(n))
     workers, drivers = die_at_random(tmp_path, random.Random(kills), kills, n)
-    print(f"{workers} workers and {drivers} drivers killed, {len(computed(tmp_path / 'log')) - n} labels computed again")
+    again = len(computed(tmp_path / "log")) - n
+    print(f"{workers} workers and {drivers} drivers killed, {again} labels computed again")
     assert workers + drivers == kills and workers and drivers
     check_labelled(tmp_path / "run.dataset", read(run))
 

@@ -1,6 +1,6 @@
-"""The Slurm path for real, on one node: Debian's slurm-wlm and munge, installed and started here (needs root).
+"""The Slurm path for real, on one node: Debian's slurm-wlm and munge, installed and started by root.
 
-    pytest -m slurm tests/label/test_label_slurm.py
+pytest -m slurm tests/label/test_label_slurm.py
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def test_a_campaign_on_slurm(tmp_path: Path, cluster: dict[str, str]) -> None:
 def test_a_cancelled_pilot_is_replaced(tmp_path: Path, cluster: dict[str, str]) -> None:
     run = write(tmp_path / "run.extxyz", structures(60))
     argv = arguments(tmp_path, "--set", "sleep_s=0.4")
-    process = subprocess.Popen(argv, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     wait_for_labels(tmp_path, 10, process)
     subprocess.run(["scancel", *queue(cluster)], env=cluster, check=True)
     out, error = process.communicate(timeout=120)
@@ -83,7 +85,9 @@ def test_a_cancelled_pilot_is_replaced(tmp_path: Path, cluster: dict[str, str]) 
 def test_a_driver_that_ends_leaves_no_jobs(tmp_path: Path, cluster: dict[str, str], number: int) -> None:
     run = write(tmp_path / "run.extxyz", structures(60))
     argv = arguments(tmp_path, "--set", "sleep_s=0.3")
-    process = subprocess.Popen(argv, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, env=cluster, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     wait_for_labels(tmp_path, 10, process)
     process.send_signal(number)
     process.communicate(timeout=60)
@@ -105,7 +109,9 @@ def test_a_partition_that_is_not_there(tmp_path: Path, cluster: dict[str, str]) 
     (tmp_path / "site.yaml").write_text(SITE.replace("partition: main", "partition: nowhere"))
     done = run_program(argv, tmp_path, 120, cluster)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "pysmax: slurm: the pilot jobs fail: " in done.stderr and "invalid partition" in done.stderr.lower()
+    assert (
+        "pysmax: slurm: the pilot jobs fail: " in done.stderr and "invalid partition" in done.stderr.lower()
+    )
 
 
 def wait_for_labels(folder: Path, n: int, process: subprocess.Popen[bytes]) -> None:
