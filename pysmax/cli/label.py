@@ -7,23 +7,39 @@ from typing import Annotated, Any
 
 import typer
 
-Inputs = Annotated[list[Path], typer.Argument(help="Extended XYZ files, or datasets with unlabelled records.")]
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Extended XYZ files, or datasets with unlabelled records.")
+]
 
 
 def label(
     inputs: Inputs,
     engine: Annotated[str, typer.Option(help="xtb, dft, vasp, lammps or ase.")] = "xtb",
-    config: Annotated[Path | None, typer.Option(help="YAML: the engine's settings, or sections engine, executor.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value: a setting of the engine.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Dataset to write; default: INPUT.dataset beside the input.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML: the engine's settings, or sections engine, executor.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value: a setting of the engine.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Dataset to write; default: INPUT.dataset beside the input.")
+    ] = None,
     executor: Annotated[str, typer.Option(help="local, slurm or flux.")] = "local",
     site: Annotated[Path | None, typer.Option(help="YAML: the executor's settings alone.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Local processes; default: one per core.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds allowed for one structure.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Local processes; default: one per core.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds allowed for one structure.")
+    ] = None,
     tries: Annotated[int, typer.Option(min=1, help="Workers that one structure may kill.")] = 3,
     source: Annotated[str, typer.Option(help="What the records say where they come from.")] = "",
-    relabel: Annotated[bool, typer.Option("--relabel", help="Of a dataset, label what has labels too.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try what has failed at this level.")] = False,
+    relabel: Annotated[
+        bool, typer.Option("--relabel", help="Of a dataset, label what has labels too.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try what has failed at this level.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Compute at most so many structures.")] = None,
     dry_run: Annotated[Path | None, typer.Option(help="Write the jobs to this folder, run nothing.")] = None,
 ) -> None:
@@ -34,7 +50,9 @@ def label(
     from pysmax.label.site import Local
 
     if workers and executor != "local":
-        raise SmaxError(f"--workers is for local processes; for {executor} say workers_per_node in its settings")
+        raise SmaxError(
+            f"--workers is for local processes; for {executor} say workers_per_node in its settings"
+        )
     engine_config, where = jobs.settings(engine, config, parse_settings(settings or []), executor, site)
     job = jobs.Job(
         inputs=inputs,
@@ -57,7 +75,9 @@ def finish(done: Any) -> None:
     """Say what has been done; exit with 128 + the signal that ended it."""
     s = done.summary
     failed = sum(s.failed.values())
-    typer.echo(f"{s.dataset}: {s.labelled} labelled, {failed} failed, {s.skipped} were there, in {s.seconds:.1f} s")
+    typer.echo(
+        f"{s.dataset}: {s.labelled} labelled, {failed} failed, {s.skipped} were there, in {s.seconds:.1f} s"
+    )
     for reason, n in sorted(s.failed.items()):
         typer.echo(f"  failed, {reason}: {n}")
     for u in s.unreadable[:10]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,6 +30,10 @@ class Executor(Protocol):
 
     def run(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
         """Pull tasks a bounded number ahead; give what is done, and None several times a second."""
+        ...
+
+    def halt(self) -> Iterator[Done]:
+        """Stop work, and give what is done."""
         ...
 
 
@@ -73,6 +77,9 @@ class Campaign:
                 if stopped:
                     self.signal = stopped[0]
                     break
+            if self.signal:
+                for done in executor.halt():
+                    self._keep(writer, done)
             self._commit(writer, now=True)
         return self.progress
 
@@ -91,7 +98,7 @@ class Campaign:
                 yield None
             pause, first = min(2 * pause, RETURN_S[1]), False
 
-    def _pass(self, first: bool) -> Iterator[Task | None]:
+    def _pass(self, first: bool) -> Generator[Task | None, None, int]:
         """Once through the inputs; returns how many structures another campaign has claimed."""
         elsewhere = 0
         stream = (s for source in self.sources for s in source.structures())
@@ -131,9 +138,9 @@ class Campaign:
                 self.progress.duplicates += first
             else:
                 found[key] = record
-        status = self.dataset.status_of(found)
-        for key, s in status.items():
-            if s == "ok" or (s == "failed" and not (self.options.retry_failed and key not in self._failed_now)):
+        for key, status in self.dataset.status_of(found).items():
+            again = self.options.retry_failed and key not in self._failed_now
+            if status == "ok" or (status == "failed" and not again):
                 del found[key]
                 self.progress.skipped += first
         return found
@@ -193,7 +200,7 @@ class _Claimed:
 def _signals() -> Iterator[list[int]]:
     """Fills the list at the first SIGINT or SIGTERM; a second one acts as ever."""
     seen: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def note(number: int, _frame: object) -> None:
         seen.append(number)

@@ -1,7 +1,8 @@
 """Pilot jobs on a cluster through Parsl: the one module that knows it.
 
-A pilot's workers take chunks of structures and label them in a pool of their own (pool.py), so that timeouts and
-the isolation of crashes are those of a laptop. Outcomes come back to the driver, which alone writes the store.
+A pilot's workers take chunks of structures and label them in a pool of their own (pool.py), so that timeouts
+and the isolation of crashes are those of a laptop. Outcomes come back to the driver, which alone writes the
+store.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def label_chunk(config: EngineConfig, tasks: list[Task], timeout_s: float | None
 
 
 class Cluster:
-    """Executor of a campaign, see campaign.Executor. ``folder`` (seen by all nodes) holds scripts and logs."""
+    """Executor of a campaign, see campaign.Executor. ``folder``, seen by all nodes: scripts and logs."""
 
     def __init__(
         self, config: EngineConfig, site: Slurm | Flux, folder: Path, timeout_s: float | None, tries: int
@@ -85,6 +86,13 @@ class Cluster:
             yield from self._collect(chunk, future)
             yield None
 
+    def halt(self) -> Iterator[Done]:
+        """What has come back; the pilots end with the with block."""
+        while not self._done.empty():
+            chunk, future = self._done.get()
+            if future.exception() is None:
+                yield from self._collect(chunk, future)
+
     def _next_chunk(
         self, source: Iterator[Task | None] | None
     ) -> tuple[Iterator[Task | None] | None, list[Task]]:
@@ -110,7 +118,6 @@ class Cluster:
         future.add_done_callback(lambda f: self._done.put((chunk, f)))
 
     def _collect(self, chunk: list[Task], future: Any) -> Iterator[Done]:
-        from parsl.executors.errors import BadStateException
         from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
         error = future.exception()
@@ -123,12 +130,11 @@ class Cluster:
                 yield Done(done.key, Outcome(o.label, o.reason, (*past, *o.attempts)))
         elif isinstance(error, ManagerLost | WorkerLost):
             yield from self._lost(chunk, str(error))
-        elif isinstance(error, BadStateException):
-            raise SmaxError(f"{self._site.kind}: the pilot jobs fail: {_flat(error)} (see {self._folder})")
         elif isinstance(error, SmaxError):
             raise error
         else:
-            raise SmaxError(f"{self._site.kind}: a pilot cannot work: {type(error).__name__}: {_flat(error)}")
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+            raise SmaxError(f"{self._site.kind}: the pilot jobs fail: {why} (see {self._folder})")
 
     def _lost(self, chunk: list[Task], why: str) -> Iterator[Done]:
         """A node went away: its structures again, one by one, a limited number of times."""
@@ -203,7 +209,3 @@ def _provider(s: Slurm | Flux) -> Any:
         scheduler_options=s.options,
         launcher=SrunLauncher(),
     )
-
-
-def _flat(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500]

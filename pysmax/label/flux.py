@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from parsl.jobs.states import JobState, JobStatus
@@ -29,7 +30,7 @@ flux run --nodes={nodes} --ntasks={nodes}{cores} --exclusive bash -c '{command}'
 """
 
 
-class FluxProvider(ClusterProvider):  # type: ignore[misc]
+class FluxProvider(ClusterProvider):
     """A block is a Flux batch job that runs one worker pool on each of its nodes."""
 
     def __init__(
@@ -44,7 +45,9 @@ class FluxProvider(ClusterProvider):  # type: ignore[misc]
         options: str = "",
         setup: str = "",
     ) -> None:
-        super().__init__("flux", nodes_per_block, 1, 0, max_blocks, 1.0, walltime, SimpleLauncher(), 30)
+        super().__init__(  # type: ignore[no-untyped-call]
+            "flux", nodes_per_block, 1, 0, max_blocks, 1.0, walltime, SimpleLauncher(), 30
+        )
         self.cores_per_node = cores_per_node
         self._options = options
         self._setup = setup
@@ -60,7 +63,7 @@ class FluxProvider(ClusterProvider):  # type: ignore[misc]
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "pysmax") -> str:
         """Returns the id of the job."""
-        script = Path(self.script_dir).absolute() / f"{job_name}.{time.time()}"
+        script = Path(self.script_dir or ".").absolute() / f"{job_name}.{time.time()}"
         cores = f" --cores-per-task={self.cores_per_node}" if self.cores_per_node else ""
         script.write_text(
             SCRIPT.format(
@@ -71,23 +74,32 @@ class FluxProvider(ClusterProvider):  # type: ignore[misc]
                 command=command.strip().replace("'", "'\\''"),
             )
         )
-        flags = [*self._flags, f"--job-name={job_name}", f"--output={script}.stdout", f"--error={script}.stderr"]
+        flags = [
+            *self._flags,
+            f"--job-name={job_name}",
+            f"--output={script}.stdout",
+            f"--error={script}.stderr",
+        ]
         done = self._flux("batch", *flags, str(script))
         if done.returncode or not done.stdout.strip():
-            raise SubmitException(job_name, done.stderr.strip(), done.stdout, done.stderr, done.returncode)
+            raise SubmitException(  # type: ignore[no-untyped-call]
+                job_name, done.stderr.strip(), done.stdout, done.stderr, done.returncode
+            )
         job = done.stdout.split()[-1]
         self.resources[job] = {
             "job_id": job,
-            "status": JobStatus(JobState.PENDING, stdout_path=f"{script}.stdout", stderr_path=f"{script}.stderr"),
+            "status": JobStatus(
+                JobState.PENDING, stdout_path=f"{script}.stdout", stderr_path=f"{script}.stderr"
+            ),
         }
         return job
 
-    def cancel(self, job_ids: list[str]) -> list[bool]:
+    def cancel(self, job_ids: Sequence[object]) -> list[bool]:
         """End jobs."""
-        return [self._flux("cancel", job).returncode == 0 for job in job_ids]
+        return [self._flux("cancel", str(job)).returncode == 0 for job in job_ids]
 
     def _status(self) -> None:
-        active = [job for job, r in self.resources.items() if not r["status"].terminal]
+        active = [str(job) for job, r in self.resources.items() if not r["status"].terminal]
         if not active:
             return
         done = self._flux("jobs", "--no-header", "--format={id} {status}", *active)
@@ -96,7 +108,9 @@ class FluxProvider(ClusterProvider):  # type: ignore[misc]
             if job in self.resources:
                 old = self.resources[job]["status"]
                 self.resources[job]["status"] = JobStatus(
-                    STATES.get(state, JobState.UNKNOWN), stdout_path=old.stdout_path, stderr_path=old.stderr_path
+                    STATES.get(state, JobState.UNKNOWN),
+                    stdout_path=old.stdout_path,
+                    stderr_path=old.stderr_path,
                 )
 
     def _flux(self, *arguments: str) -> subprocess.CompletedProcess[str]:

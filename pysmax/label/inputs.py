@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import ase
 import numpy as np
@@ -31,8 +31,10 @@ class Unreadable:
 class Source(Protocol):
     """An input that can be streamed again and again."""
 
-    path: Path
-    count: int
+    @property
+    def count(self) -> int:
+        """Structures in it."""
+        ...
 
     def structures(self) -> Iterator[Record | Unreadable]:
         """Unlabelled records, in order."""
@@ -79,7 +81,7 @@ class FrameFile:
                         raise SmaxError(f"{self.path}: line {line} is {found!r}, expected a number of atoms")
                     n = int(head)
                     body = [f.readline() for _ in range(n + 1)]
-                    if not body[-1] or (n and not body[-1].strip()):
+                    if not body[-1].endswith(b"\n") or (n and not body[-1].strip()):
                         raise SmaxError(f"{self.path}: ends inside the frame of line {line} ({n} atoms)")
                     yield line, head + b"".join(body)
                     line += n + 2
@@ -98,7 +100,9 @@ class StoredRecords:
     def __post_init__(self) -> None:
         dataset = Dataset.open(self.path)
         statuses = [s for levels in dataset.counts().values() for s in levels.values()]
-        wanted = [n for s in statuses for name, reasons in s.items() if self._takes(name) for n in reasons.values()]
+        wanted = [
+            n for s in statuses for name, reasons in s.items() if self._takes(name) for n in reasons.values()
+        ]
         dataset.close()
         object.__setattr__(self, "count", sum(wanted))
         if not self.count:
@@ -145,18 +149,22 @@ def _parse(block: bytes) -> ase.Atoms:
         raise SmaxError(f"atomic number {atoms.numbers.min()}, expected 1 to {LARGEST_Z}")
     if atoms.pbc.all() and abs(np.linalg.det(atoms.cell.array)) < 1e-9:
         raise SmaxError("periodic, but its cell has no volume")
-    return atoms
+    return cast(ase.Atoms, atoms)
 
 
 def _bare(atoms: ase.Atoms) -> ase.Atoms:
     """What a record keeps."""
     bare = ase.Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc)
     if "r_eff" in atoms.arrays:
-        bare.set_array("r_eff", atoms.arrays["r_eff"])
+        bare.arrays["r_eff"] = np.array(atoms.arrays["r_eff"], dtype=float)
     return bare
 
 
 def _plain(info: dict[str, Any]) -> dict[str, Any]:
     """Entries that JSON can hold, numpy scalars as Python's."""
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in info.items()}
-    return {k: v for k, v in plain.items() if isinstance(v, bool | int | str) or (isinstance(v, float) and np.isfinite(v))}
+    return {
+        k: v
+        for k, v in plain.items()
+        if isinstance(v, bool | int | str) or (isinstance(v, float) and np.isfinite(v))
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +34,7 @@ class Job:
     timeout_s: float | None = None  # None: that of the engine's settings
     tries: int = TRIES
     relabel: bool = False
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
     @property
     def target(self) -> Path:
@@ -74,7 +74,10 @@ def run(job: Job) -> Finished:
     dataset = Dataset.create(job.target, exist_ok=True)
     try:
         campaign = Campaign(dataset, level, sources, job.options)
-        with live_table(campaign.progress, f"{job.target}: {level.engine}"), executor(job, dataset) as workers:
+        with (
+            live_table(campaign.progress, f"{job.target}: {level.engine}"),
+            executor(job, dataset) as workers,
+        ):
             campaign.run(cast(Executor, workers))
         summary = summarise(
             dataset,
@@ -106,7 +109,9 @@ def dry_run(job: Job, folder: Path) -> list[Path]:
     if write is None:
         raise SmaxError(f"engine {job.config.engine_name()} has no job files to write (--dry-run), vasp has")
     sources = open_inputs(job.inputs, job.relabel, job.source)
-    return [write(s.atoms, folder) for s in _records(sources, job.options.limit) if not isinstance(s, Unreadable)]
+    return [
+        write(s.atoms, folder) for s in _records(sources, job.options.limit) if not isinstance(s, Unreadable)
+    ]
 
 
 def _records(sources: Sequence[Source], limit: int | None) -> Any:

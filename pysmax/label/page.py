@@ -17,7 +17,6 @@ from pysmax.dataset.record import Array, Level
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
-from pysmax.label.inputs import Unreadable
 from pysmax.label.progress import Progress
 
 FORCE_BINS = np.logspace(-4, 4, 81)  # eV/A
@@ -141,7 +140,7 @@ def figures(dataset: Dataset, level: Level, s: Summary, times: Array) -> dict[st
     """The panels for which there is something to show, as PNG."""
     from pysmax.report import plots
 
-    result = {}
+    result: dict[str, bytes] = {}
     with plots.style():
         if s.dataset_failed:
             with _figure(result, "failures") as ax:

@@ -1,36 +1,32 @@
 """Local workers: one engine each; a structure that kills or outlasts its worker harms no other.
 
-Each worker has a pipe of its own and nothing is shared, so that a SIGKILL at any moment loses one structure's work
-at most. (Pools that share one locked pipe among workers, pebble's and the standard library's, break when a worker
-is killed with the lock in its hand: see docs/label.md.)
+Each worker has a pipe of its own and nothing is shared, so that a SIGKILL at any moment loses one structure's
+work at most. (Pools that share one locked pipe among workers, pebble's and the standard library's, break when
+a worker is killed with the lock in its hand: see docs/label.md.)
 """
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 
 import ase
 
 from pysmax.dataset.record import Attempt
 from pysmax.errors import SmaxError
 from pysmax.label.engine import EngineConfig, Outcome
+from pysmax.label.process import Process, Sent
 
 TICK_S = 0.2  # the driver gets control at least this often
 LOAD_S = 600.0  # for an engine to load
-FAST_S = 0.05  # engines faster than this get work ahead, so that they never wait for the driver
-AHEAD, AHEAD_BYTES = 32, 32 * 1024  # less than a pipe holds: sending ahead never blocks
-LOG_BYTES = 1 << 20
+KILLED, ENDED = 20, 3  # workers lost in a row before their engine was loaded: enough to give up
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,10 @@ class Pool:
         self.tries, self.slots = tries, workers
         self._hello = pickle.dumps((sys.path, pickle.dumps(config)))
         self._limit = timeout_s
-        self._workers: list[_Worker | None] = [None] * workers
-        self._again: deque[_Sent] = deque()  # structures whose worker died under them, or under one before them
+        self._workers: list[Process | None] = [None] * workers
+        self._again: deque[Sent] = (
+            deque()
+        )  # structures whose worker died under them, or under one before them
         self._crashes: dict[str, list[Attempt]] = {}
         self._mean_s, self._count = 1.0, 1  # of the last labels
         self._unloaded = 0  # workers that died before their engine was loaded, in a row
@@ -92,6 +90,15 @@ class Pool:
                 yield from self._collect(worker)
             yield None
 
+    def halt(self) -> Iterator[Done]:
+        """Kill the workers now; what they have finished is not lost."""
+        for place, worker in enumerate(self._workers):
+            if worker:
+                worker.stop()
+                yield from self._read(worker)
+                worker.pipe.close()
+                self._workers[place] = None
+
     def close(self) -> None:
         """End the workers."""
         for worker in filter(None, self._workers):
@@ -99,10 +106,8 @@ class Pool:
         deadline = time.monotonic() + 2
         for worker in filter(None, self._workers):
             if not worker.sent and worker.ready:
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     worker.process.wait(max(0.0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    pass
             worker.kill()
         self._workers = [None] * len(self._workers)
 
@@ -124,21 +129,28 @@ class Pool:
                     return None
                 if task is None:
                     break
-                item = _Sent.of(task)
+                item = Sent.of(task.key, task.atoms)
             if worker is None:
-                worker = self._workers[place] = _Worker(self._hello)
+                worker = self._workers[place] = Process(self._hello)
             worker.send(item)
         return source
 
-    def _collect(self, worker: _Worker) -> Iterator[Done]:
+    def _collect(self, worker: Process) -> Iterator[Done]:
         """What this worker has finished; then, if it is dead or over time, bury it."""
         dead = worker.process.poll() is not None  # asked first: what it said before is still in the pipe
+        yield from self._read(worker)
+        if dead or worker.gone:
+            yield from self._bury(worker, "crash")
+        elif worker.seconds > LOAD_S if not worker.ready else self._over_time(worker):
+            yield from self._bury(worker, "timeout")
+
+    def _read(self, worker: Process) -> Iterator[Done]:
         while worker.pipe.poll(0):
             try:
                 message = pickle.loads(worker.pipe.recv_bytes())
             except (EOFError, OSError):
-                dead = True
-                break
+                worker.gone = True
+                return
             if isinstance(message, str):
                 raise SmaxError(message)
             seconds, worker.since = worker.seconds, time.monotonic()
@@ -150,15 +162,11 @@ class Pool:
             key = worker.sent.popleft().key
             yield Done(key, self._with_crashes(key, message))
             worker.trim_log()
-        if dead:
-            yield from self._bury(worker, "crash")
-        elif worker.seconds > LOAD_S if not worker.ready else self._over_time(worker):
-            yield from self._bury(worker, "timeout")
 
-    def _over_time(self, worker: _Worker) -> bool:
+    def _over_time(self, worker: Process) -> bool:
         return bool(worker.sent) and self._limit is not None and worker.seconds > self._limit
 
-    def _bury(self, worker: _Worker, reason: str) -> Iterator[Done]:
+    def _bury(self, worker: Process, reason: str) -> Iterator[Done]:
         """Blame the structure that the worker was at; the others go to another worker."""
         seconds = worker.seconds
         worker.kill()
@@ -166,7 +174,8 @@ class Pool:
         if not worker.ready:
             self._again.extendleft(reversed(worker.sent))
             self._unloaded += 1
-            if self._unloaded >= max(3, len(self._workers)):
+            # a signal may have come from outside; an engine that ends by itself does so again
+            if self._unloaded >= (KILLED if (worker.process.returncode or 0) < 0 else ENDED):
                 raise SmaxError(f"the engine does not load: its process {worker.last_words()}")
             return
         if not worker.sent:
@@ -186,89 +195,4 @@ class Pool:
         return replace(outcome, attempts=(*past, *outcome.attempts)) if past else outcome
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """A structure as it goes down the pipe."""
-
-    key: str
-    data: bytes
-
-    @classmethod
-    def of(cls, task: Task) -> _Sent:
-        a = task.atoms
-        return cls(task.key, pickle.dumps((a.numbers, a.positions, a.cell.array, a.pbc), protocol=5))
-
-
 _END = Task("", ase.Atoms())
-
-
-class _Worker:
-    """One process and this end of its pipe."""
-
-    def __init__(self, hello: bytes) -> None:
-        ours, theirs = socket.socketpair()
-        self.log = tempfile.TemporaryFile("a+b")  # what it prints: its last words, if it dies
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pysmax.label.worker", str(theirs.fileno()), str(os.getpid())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self.log,
-                stderr=self.log,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-                start_new_session=True,  # a group of its own: what it starts is killed with it
-            )
-        self.pipe = Connection(ours.detach())
-        self.sent: deque[_Sent] = deque()
-        self.ready = False
-        self.since = time.monotonic()  # its last message
-        self.send_bytes(hello)
-
-    @property
-    def seconds(self) -> float:
-        """Since its last message: how long it has been at its structure."""
-        return time.monotonic() - self.since
-
-    def wants(self, mean_s: float) -> bool:
-        """Has it nothing to do, or, where the engine is fast, little?"""
-        if not self.sent:
-            return True
-        if mean_s > FAST_S or len(self.sent) >= AHEAD:
-            return False
-        return sum(len(s.data) for s in self.sent) < AHEAD_BYTES - len(self.sent[-1].data)
-
-    def send(self, item: _Sent) -> None:
-        if not self.sent and self.ready:
-            self.since = time.monotonic()
-        self.sent.append(item)
-        self.send_bytes(item.data)
-
-    def send_bytes(self, data: bytes) -> None:
-        try:
-            self.pipe.send_bytes(data)
-        except OSError:
-            pass  # it is dead: the reading side finds out
-
-    def kill(self) -> None:
-        """It, and what it has started."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-        self.pipe.close()
-
-    def trim_log(self) -> None:
-        """Forget what a living worker has printed, if it is much."""
-        if os.fstat(self.log.fileno()).st_size > LOG_BYTES:
-            self.log.truncate(0)
-
-    def last_words(self) -> str:
-        """How the process ended, and the last line that it printed."""
-        code = self.process.returncode
-        size = self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, size - 300))
-        lines = self.log.read().decode(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        return f"{how}: {said}" if said else how

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pysmax.errors import SmaxError
 from pysmax.files import read_text
@@ -30,11 +30,17 @@ class _Pilots(BaseModel):
     cores_per_node: int | None = Field(None, ge=1, description="cores to ask for on a node")
     nodes_per_job: int = Field(1, ge=1, description="nodes of one pilot job")
     jobs: int = Field(1, ge=1, description="pilot jobs at most at a time")
-    walltime: str = Field("01:00:00", pattern=r"^\d+:\d\d:\d\d$", description="of a pilot job, hours:minutes:seconds")
+    walltime: str = Field(
+        "01:00:00", pattern=r"^\d+:\d\d:\d\d$", description="of a pilot job, hours:minutes:seconds"
+    )
     setup: str = Field("", description="shell lines at the start of a job: modules, environment")
     options: str = Field("", description="further lines of the job script, as '#SBATCH --mem=0'")
-    address: str | None = Field(None, description="by which nodes reach this machine; default: found by trying")
-    lost_after_s: float = Field(60.0, gt=0, description="without a sign of life, a pilot is lost and its work redone")
+    address: str | None = Field(
+        None, description="by which nodes reach this machine; default: found by trying"
+    )
+    lost_after_s: float = Field(
+        60.0, gt=0, description="without a sign of life, a pilot is lost and its work redone"
+    )
     idle_s: float = Field(120.0, gt=0, description="a pilot without work is ended after so long")
     poll_s: float = Field(5.0, gt=0, description="between looks at the queue")
 
@@ -59,16 +65,16 @@ class Flux(_Pilots):
     bank: str | None = None
 
 
-Site = Annotated[Local | Slurm | Flux, Field(discriminator="kind")]
-KINDS = ("local", "slurm", "flux")
+Site = Local | Slurm | Flux
+KINDS: dict[str, type[Site]] = {"local": Local, "slurm": Slurm, "flux": Flux}
 SECTIONS = ("engine", "executor")
 
 
-def read_site(path: Path, kind: str) -> tuple[Local | Slurm | Flux, bool]:
+def read_site(path: Path, kind: str) -> tuple[Site, bool]:
     """The executor of a configuration file, and whether the file has sections.
 
-    A file with a mapping under ``engine`` or ``executor`` holds nothing but these two sections; any other holds
-    the settings of the engine alone.
+    A file with a mapping under ``engine`` or ``executor`` holds nothing but these two sections; any other
+    holds the settings of the engine alone.
     """
     found = _read(path)
     if not any(isinstance(found.get(name), dict) for name in SECTIONS):
@@ -81,28 +87,28 @@ def read_site(path: Path, kind: str) -> tuple[Local | Slurm | Flux, bool]:
     return load_site(kind, found.get("executor", {}), f"{path}: executor"), True
 
 
-def read_site_alone(path: Path, kind: str) -> Local | Slurm | Flux:
+def read_site_alone(path: Path, kind: str) -> Site:
     """The executor of a file that holds nothing else, under ``executor`` or without a section."""
     found = _read(path)
     return load_site(kind, found["executor"] if isinstance(found.get("executor"), dict) else found, f"{path}")
 
 
-def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> Local | Slurm | Flux:
+def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> Site:
     """Check the settings of an executor; SmaxError names the first that is wrong."""
     if kind not in KINDS:
         raise SmaxError(f"executor {kind!r} is unknown, expected one of {', '.join(KINDS)}")
+    cls = KINDS[kind]
     if settings.get("kind", kind) != kind:
         raise SmaxError(f"{where}: kind is {settings['kind']!r}, but the executor asked for is {kind!r}")
     try:
-        site: Local | Slurm | Flux = TypeAdapter(Site).validate_python({**settings, "kind": kind})
+        return cls.model_validate({**settings, "kind": kind})
     except ValidationError as e:
         first = e.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][1:])
+        name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = {"local": Local, "slurm": Slurm, "flux": Flux}[kind].model_fields
-            raise SmaxError(f"{where}: {name!r} is unknown, expected one of {', '.join(known)}") from None
+            known = ", ".join(cls.model_fields)
+            raise SmaxError(f"{where}: {name!r} is unknown, expected one of {known}") from None
         raise SmaxError(f"{where}: {name}: {first['input']!r}: {first['msg']}") from None
-    return site
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def die_with_parent(parent: int) -> None:
 def main(descriptor: int, parent: int) -> None:
     """Serve the pipe until its other end closes it.
 
-    First comes (sys.path, pickled EngineConfig), then structures; out go ``True`` once the engine is loaded, or the
-    sentence why it cannot be, then one Outcome per structure, in order.
+    First comes (sys.path, pickled EngineConfig), then structures; out go ``True`` once the engine is loaded,
+    or the sentence why it cannot be, then one Outcome per structure, in order.
     """
     die_with_parent(parent)
     # Ctrl-C goes to every process of the terminal: only the driver answers it

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import ase
 import ase.io
 import numpy as np
-from conftest import ROOT, Finished, environment, run_program
+import pytest
+from conftest import ROOT, Finished, environment
 from label.trial_engine import TrialConfig
 
+from pysmax import cli
 from pysmax.dataset.record import Record, record_key
 from pysmax.dataset.store import Dataset
+from pysmax.label.engines import ENGINES
 
 # the command line with one more engine
 PYSMAX = """
@@ -25,7 +30,6 @@ from pysmax.label.engines import ENGINES
 ENGINES["trial"] = "label.trial_engine:TrialConfig"
 main()
 """
-TIMEOUT_S = 120
 
 
 def command(*arguments: object, engine: str = "trial") -> list[str]:
@@ -39,9 +43,21 @@ def trial_environment(**extra: str) -> dict[str, str]:
     return environment(PYTHONPATH=os.pathsep.join(path), **extra)
 
 
-def label(folder: Path, *arguments: object, timeout_s: float = TIMEOUT_S) -> Finished:
-    """Run to the end."""
-    return run_program(command(*arguments), folder, timeout_s, trial_environment())
+def label(folder: Path, *arguments: object) -> Finished:
+    """Run to the end, in this process: ten times as fast to start."""
+    out, error = io.StringIO(), io.StringIO()
+    before, argv = Path.cwd(), sys.argv
+    sys.argv = ["pysmax", "label", *map(str, arguments), "--engine", "trial"]
+    ENGINES["trial"] = "label.trial_engine:TrialConfig"
+    os.chdir(folder)
+    try:
+        with redirect_stdout(out), redirect_stderr(error), pytest.raises(SystemExit) as stop:
+            cli.main()
+    finally:
+        os.chdir(before)
+        sys.argv = argv
+        del ENGINES["trial"]
+    return Finished(int(stop.value.code or 0), out.getvalue(), error.getvalue(), folder)
 
 
 def succeed(folder: Path, *arguments: object) -> str:
@@ -110,6 +126,8 @@ def computed(log: Path) -> list[str]:
 def children(pid: int) -> list[int]:
     """Processes that this one has started."""
     try:
-        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+        return [
+            int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()
+        ]
     except FileNotFoundError:
         return []

@@ -77,7 +77,8 @@ def test_workers_killed_at_random_lose_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [("raises", "ImportError: no such library"), ("dies", "ended with code 3: out of patience")]
+    ("how", "said"),
+    [("raises", "ImportError: no such library"), ("dies", "ended with code 3: out of patience")],
 )
 def test_an_engine_that_does_not_load(how: str, said: str) -> None:
     with (

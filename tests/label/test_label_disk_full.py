@@ -1,0 +1,69 @@
+"""No space left under the dataset: one sentence; with space the campaign goes on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import run_program
+from label.campaign_tools import (
+    check_labelled,
+    command,
+    computed,
+    read,
+    records,
+    succeed,
+    trial_environment,
+    write,
+)
+from label.trial_engine import structures
+
+# a file system of its own that holds so many bytes; what is on it is saved before it goes
+ON_SMALL_DISK = """
+mount -t tmpfs -o size="$1" tmpfs disk || exit 99
+shift
+"$@"
+code=$?
+cp -a disk/. kept
+exit $code
+"""
+
+
+def own_mounts() -> bool:
+    """May this user mount in a namespace of its own?"""
+    try:
+        probe = subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
+        )
+    except FileNotFoundError:
+        return False
+    return probe.returncode == 0
+
+
+@pytest.mark.skipif(not own_mounts(), reason="no mount namespaces for this user")
+@pytest.mark.parametrize("size", ["8k", "200k", "400k"])
+def test_a_full_disk(tmp_path: Path, size: str) -> None:
+    n = 1000
+    run = write(tmp_path / "run.extxyz", structures(n))
+    for name in ("disk", "kept"):
+        (tmp_path / name).mkdir()
+    argv = command(
+        "run.extxyz", "--to", "disk/ds", "--set", f"log={tmp_path / 'log'}", "--set", "sleep_s=0.002"
+    )
+    small = ["unshare", "-rm", "sh", "-c", ON_SMALL_DISK, "sh", size, *argv]
+    done = run_program(small, tmp_path, 60, trial_environment())
+    assert done.returncode == 2, done.stdout + done.stderr
+    (error,) = done.stderr.splitlines()
+    assert error.startswith("pysmax: disk/ds") and ("is full" in error or "No space left" in error)
+
+    kept = tmp_path / "kept" / "ds"
+    if size == "8k":
+        shutil.rmtree(kept, ignore_errors=True)
+    before = records(kept) if kept.exists() else {}
+    assert before or size != "400k"
+    again = len(computed(tmp_path / "log"))
+    succeed(tmp_path, "run.extxyz", "--to", kept, "--set", f"log={tmp_path / 'log'}")
+    check_labelled(kept, read(run))
+    assert len(computed(tmp_path / "log")) - again == n - len(before)
