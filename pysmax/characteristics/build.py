@@ -34,7 +34,7 @@ def report(datasets: list[str], folder: Path, settings: Settings, features: Feat
         raise SmaxError(f"{folder}: cannot be made: {e.strerror}") from None
     statistics, projection = _analyse(found, settings, features)
     levels = {s.name: s.levels() for s in found}
-    summary = summarise(statistics, levels, projection, settings)
+    summary = summarise(statistics, {k: list(v.values()) for k, v in levels.items()}, projection, settings)
     with style():
         drawn = {name: (caption, html.png(f)) for name, caption, f in figures(statistics, projection)}
     for name, (_, png) in drawn.items():

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
@@ -21,6 +20,7 @@ from pysmax.report.plots import SIZE
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 BINS = 160  # at most, over the occupied range of a distribution
+MANY = 120  # integers: more of them share bins
 
 
 def looks(n: int) -> list[tuple[str, object]]:
@@ -51,7 +51,7 @@ def distribution(histograms: Mapping[str, Histogram | None]) -> Figure:
         axes.stairs(shown, edges, color=colour, ls=line, lw=1.3, label=name, baseline=None)
     axes.set_yscale("log")
     asinh_axis(axes, "x", scale.width, edges[0], edges[-1])
-    axes.set(xlabel=f"{scale.label} ({scale.unit})", ylabel=f"probability density (1/({scale.unit}))")
+    axes.set(xlabel=f"{scale.label} ({scale.unit})", ylabel=f"density per {scale.unit}")
     axes.set_ylim(lowest / 2, None)
     _legend(figure, axes)
     return figure
@@ -84,20 +84,21 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
     """Share of the structures with each integer, one line per dataset, on a logarithmic scale."""
     figure = Figure(figsize=SIZE)
     axes = figure.subplots()
-    low, high = (f(f(c) for c in counts.values()) for f in (min, max))
-    # bins of one integer each, then wider and wider: at most about 120 in all
-    edges = (
-        np.unique(np.round(np.geomspace(max(low, 1), high + 1, 120)))
-        if high - low > 120
-        else np.arange(low, high + 2)
-    )
+    low, high = min(map(min, counts.values())), max(map(max, counts.values()))
+    wide = high - low > MANY
+    edges = np.arange(low, high + 2, dtype=float)
+    if wide:  # bins of one integer each, then wider and wider
+        edges = np.unique(np.round(np.geomspace(max(low, 1), high + 1, MANY)))
+    lowest = 1.0
     for (name, c), (colour, line) in zip(counts.items(), looks(len(counts)), strict=True):
-        values, weights = np.array(list(c)), np.array(list(c.values()), dtype=float)
-        inside = np.histogram(values, bins=edges, weights=weights / weights.sum())[0] / np.diff(edges)
-        shown = np.where(inside > 0, inside, np.nan)
-        axes.stairs(shown, edges - 0.5, color=colour, ls=line, lw=1.3, label=name, baseline=None)
+        weights = np.array(list(c.values())) / sum(c.values())
+        share = np.histogram(list(c), bins=edges, weights=weights)[0] / np.diff(edges)
+        lowest = min(lowest, share[share > 0].min())
+        middle = (edges[:-1] + edges[1:] - 1)[share > 0] / 2
+        axes.plot(middle, share[share > 0], "o", ms=3, lw=1.0, ls=line, color=colour, label=name)
     axes.set_yscale("log")
-    if high - low > 120:
+    axes.set_ylim(min(10.0 ** np.floor(np.log10(lowest)), 0.1), 1.2)
+    if wide:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     else:
@@ -108,7 +109,10 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
 
 
 def component_pair(scores: Mapping[str, Array], first: int, shares: Array, bins: int = 120) -> Figure:
-    """Density of components ``first`` and first + 1 (from 0), one panel per dataset, on common axes."""
+    """Density of components ``first`` and first + 1 (from 0), one panel per dataset, on common axes.
+
+    Grey: where any dataset is.
+    """
     columns = min(len(scores), 3)
     rows = -(-len(scores) // columns)
     figure = Figure(figsize=(1.2 + 2.9 * columns, 0.7 + 2.7 * rows))
@@ -116,10 +120,11 @@ def component_pair(scores: Mapping[str, Array], first: int, shares: Array, bins:
     edges = [_common_edges([s[:, first + j] for s in scores.values()], bins) for j in (0, 1)]
     images = [np.histogram2d(s[:, first], s[:, first + 1], bins=edges)[0] / len(s) for s in scores.values()]
     norm = LogNorm(min(i[i > 0].min() for i in images), max(i.max() for i in images))
-    colours = mpl.colormaps["viridis"]
+    anywhere = np.ma.masked_equal(np.any([i.T > 0 for i in images], axis=0), False)
     for panel, (name, image) in zip(panels.flat, zip(scores, images, strict=True), strict=False):
+        panel.pcolormesh(*edges, anywhere, cmap=ListedColormap(["#DDDDDD"]), rasterized=True, lw=0)
         shown = np.ma.masked_equal(image.T, 0)
-        mesh = panel.pcolormesh(*edges, shown, norm=norm, cmap=colours, rasterized=True, lw=0)
+        mesh = panel.pcolormesh(*edges, shown, norm=norm, cmap="viridis", rasterized=True, lw=0)
         for j, which in enumerate("xy"):
             asinh_axis(panel, which, 1.0, edges[j][0], edges[j][-1])
         panel.set_title(name)
@@ -131,7 +136,7 @@ def component_pair(scores: Mapping[str, Array], first: int, shares: Array, bins:
         lowest.tick_params(labelbottom=True)
     for row in panels:
         row[0].set_ylabel(component_label(first + 1, shares))
-    figure.colorbar(mesh, ax=panels, label="share of the atoms per cell", shrink=min(1.0, 0.9), pad=0.01)
+    figure.colorbar(mesh, ax=panels, label="share of the atoms per cell", shrink=0.9, pad=0.01)
     return figure
 
 
@@ -165,20 +170,23 @@ def covered(coverage: Mapping[str, Coverage]) -> Figure:
     """Entropy of each dataset and occupied cells of each component, with error bars."""
     figure = Figure(figsize=(9.6, 3.8))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
-    for i, ((name, c), (colour, line)) in enumerate(zip(coverage.items(), looks(len(coverage)), strict=True)):
-        left.errorbar(i, c.entropy_nats.value, c.entropy_nats.error, fmt="o", ms=5, capsize=4, color=colour)
+    look = {"fmt": "o", "ms": 4, "capsize": 3, "lw": 1.2}
+    for i, (c, (colour, line)) in enumerate(zip(coverage.values(), looks(len(coverage)), strict=True)):
+        left.errorbar(i, *c.entropy_nats, color=colour, **look)
         n = np.arange(1, len(c.cells) + 1)
         values, errors = np.array(c.cells).T
-        right.errorbar(n, values, errors, fmt="o", ms=4, capsize=3, lw=1.2, ls=line, color=colour, label=name)
+        right.errorbar(n, values, errors, ls=line, color=colour, label=list(coverage)[i], **look)
+    many = len(coverage) > 3
     left.set_xticks(
-        range(len(coverage)),
-        list(coverage),
-        rotation=30 if len(coverage) > 3 else 0,
-        ha="right" if len(coverage) > 3 else "center",
+        range(len(coverage)), list(coverage), rotation=30 * many, ha="right" if many else "center"
     )
     left.set(xlim=(-0.6, len(coverage) - 0.4), ylabel="S of the features (nats)")
+    cells = [e.value for c in coverage.values() for e in c.cells]
+    if max(cells) > 20 * min(cells):
+        right.set_yscale("log")
+    else:
+        right.set_ylim(0, None)
     right.set(xlabel="principal component", ylabel="occupied cells")
-    right.set_yscale("log")
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(figure, right)
     return figure

@@ -17,6 +17,7 @@ from pysmax.errors import SmaxError
 from pysmax.moments import Array
 
 BATCH = 2000  # structures in memory at a time
+READING = (ValueError, KeyError, IndexError, TypeError, StopIteration, RuntimeError, XYZError)  # of ASE
 Consumer = Callable[[Batch], None]
 
 
@@ -30,8 +31,8 @@ class Source(Protocol):
     def scan(self, consume: Consumer, sample: int, seed: int) -> list[ase.Atoms]:
         """Hand over everything once, in batches; return up to ``sample`` random structures, shuffled."""
 
-    def levels(self) -> list[str]:
-        """Names of the levels of theory, as far as known."""
+    def levels(self) -> dict[str, str]:
+        """Hash and name of the levels of theory, as far as known."""
 
 
 def sources(arguments: list[str]) -> list[Source]:
@@ -86,9 +87,9 @@ class Store:
                 return [r.atoms for r in self.dataset.sample(sample, seed, status=status)]
         raise SmaxError(f"{self.path}: has no record that is labelled or waits for a label, expected some")
 
-    def levels(self) -> list[str]:
-        """Engine and version of every level."""
-        return sorted({f"{level.engine} {level.version}" for level in self.dataset.levels()})
+    def levels(self) -> dict[str, str]:
+        """See Source."""
+        return {v.hash: f"{v.engine} {v.version} ({v.hash[:6]})" for v in self.dataset.levels()}
 
 
 class Frames:
@@ -113,9 +114,9 @@ class Frames:
             raise SmaxError(f"{self.path}: has no frame, expected at least one")
         return [kept[i] for i in rng.permutation(len(kept))]
 
-    def levels(self) -> list[str]:
+    def levels(self) -> dict[str, str]:
         """A file does not say."""
-        return []
+        return {}
 
     def _frames(self) -> Iterator[ase.Atoms]:
         frames = ase.io.iread(self.path, index=":", format="extxyz")
@@ -124,12 +125,11 @@ class Frames:
             number += 1
             try:
                 frame = next(frames, None)
+            except READING as e:
+                where = f"frame {number} is " if number > 1 else ""  # the first error may be of any frame
+                raise SmaxError(f"{self.path}: {where}not readable as extended XYZ ({e})") from None
             except OSError as e:
                 raise SmaxError(f"{self.path}: {e.strerror or e}") from None
-            except (ValueError, KeyError, IndexError, TypeError, StopIteration, RuntimeError, XYZError) as e:
-                raise SmaxError(
-                    f"{self.path}: frame {number} is not readable as extended XYZ ({e})"
-                ) from None
             if frame is None:
                 return
             if not len(frame):
