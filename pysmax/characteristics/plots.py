@@ -113,7 +113,7 @@ def component_pair(scores: Mapping[str, Array], first: int, shares: Array, bins:
 
     Grey: where any dataset is.
     """
-    columns = min(len(scores), 3)
+    columns = 2 if len(scores) == 4 else min(len(scores), 3)
     rows = -(-len(scores) // columns)
     figure = Figure(figsize=(1.2 + 2.9 * columns, 0.7 + 2.7 * rows))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -194,4 +194,6 @@ def covered(coverage: Mapping[str, Coverage]) -> Figure:
 
 def _legend(figure: Figure, axes: Axes) -> None:
     """Above the axes, where no curve can be hidden."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    handles, names = axes.get_legend_handles_labels()
+    room = figure.get_figwidth() / (0.5 + 0.085 * max(map(len, names)))  # inch: line, characters
+    figure.legend(handles, names, loc="outside upper center", ncols=max(1, min(len(names), int(room))))

@@ -29,6 +29,7 @@ def summarise(
             d["projected_atoms"] = len(projection.scores[i])
             d["coverage"] = _coverage(projection.coverage[i])
         result["components"] = {
+            "features": len(projection.components.unit),
             "fitted_structures_of_each": projection.fitted,
             "shares_of_variance": projection.components.shares.tolist(),
         }
