@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pysmax.characteristics.coverage import Coverage
 from pysmax.characteristics.histogram import Histogram
@@ -58,7 +58,7 @@ def distribution(histograms: Mapping[str, Histogram | None]) -> Figure:
 
 
 def asinh_axis(axes: Axes, which: str, width: float, low: float, high: float) -> None:
-    """Linear within ``width``, logarithmic beyond, with ticks at 0 and at powers of ten."""
+    """Linear within ``width``, logarithmic beyond; ticks at 0 and at powers of ten if enough are in sight."""
     side = axes.xaxis if which == "x" else axes.yaxis
     getattr(axes, f"set_{which}scale")("asinh", linear_width=width)
     getattr(axes, f"set_{which}lim")(low, high)
@@ -67,9 +67,14 @@ def asinh_axis(axes: Axes, which: str, width: float, low: float, high: float) ->
     powers = [10.0**p for p in range(int(np.floor(np.log10(width))), int(np.log10(max(most, width))) + 1)]
     step = max(1, int(np.ceil(span / 2.3 / 7)))
     powers = powers[::step]
-    ticks = [0.0] + [s * p for p in powers for s in (-1, 1)]
+    ticks = [t for p in powers for t in (-p, p) if low <= t <= high] + [0.0] * (low <= 0 <= high)
+    if len(ticks) < 3:  # too narrow a range for powers of ten
+        side.set_major_locator(MaxNLocator(6))
+        side.set_minor_locator(NullLocator())
+        side.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
+        return
     inner = [s * m * p for p in powers for m in range(2, 10) for s in (-1, 1)] if step == 1 else []
-    side.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+    side.set_major_locator(FixedLocator(ticks))
     side.set_minor_locator(FixedLocator([t for t in inner if low <= t <= high]))
     side.set_major_formatter(FuncFormatter(lambda x, _: _number(x)))
 
@@ -85,11 +90,7 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
     figure = Figure(figsize=SIZE)
     axes = figure.subplots()
     low, high = min(map(min, counts.values())), max(map(max, counts.values()))
-    wide = high - low > MANY
-    edges = np.arange(low, high + 2, dtype=float)
-    if wide:  # bins of one integer each, then wider and wider
-        edges = np.unique(np.round(np.geomspace(max(low, 1), high + 1, MANY)))
-    lowest = 1.0
+    edges, lowest = integer_edges(low, high), 1.0
     for (name, c), (colour, line) in zip(counts.items(), looks(len(counts)), strict=True):
         weights = np.array(list(c.values())) / sum(c.values())
         share = np.histogram(list(c), bins=edges, weights=weights)[0] / np.diff(edges)
@@ -98,7 +99,7 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
         axes.plot(middle, share[share > 0], "o", ms=3, lw=1.0, ls=line, color=colour, label=name)
     axes.set_yscale("log")
     axes.set_ylim(min(10.0 ** np.floor(np.log10(lowest)), 0.1), 1.2)
-    if wide:
+    if high - low > MANY:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     else:
@@ -106,6 +107,14 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
     axes.set(xlabel=label, ylabel="share of the structures")
     _legend(figure, axes)
     return figure
+
+
+def integer_edges(low: int, high: int) -> Array:
+    """Edges of bins that hold low..high: of one integer each, or if these are many, wider and wider."""
+    if high - low <= MANY:
+        return np.arange(low, high + 2, dtype=float)
+    edges: Array = np.unique(np.round(np.geomspace(low, high + 1, MANY)))
+    return edges
 
 
 def component_pair(scores: Mapping[str, Array], first: int, shares: Array, bins: int = 120) -> Figure:

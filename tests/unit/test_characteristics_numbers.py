@@ -11,9 +11,10 @@ import pytest
 from ase.units import GPa
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from scipy.special import digamma, polygamma
 
-from pysmax.characteristics import components, coverage
+from pysmax.characteristics import components, coverage, plots
 from pysmax.characteristics.histogram import Histogram, Scale
 from pysmax.characteristics.projection import Settings, project
 from pysmax.characteristics.source import batch
@@ -247,3 +248,38 @@ def test_wrong_features_are_refused() -> None:
     fails(lambda s: (np.full((15, 2), np.nan), np.full(5, 3)), "not finite")
     with pytest.raises(SmaxError, match="b has 1 structure"):
         project(["a", "b"], [samples[0], samples[1][:1]], gaussian_features, Settings())
+
+
+@pytest.mark.parametrize(("low", "high"), [(3, 3), (1, 20), (1, 121), (1, 2000), (40, 90_000)])
+def test_every_integer_has_one_bin(low: int, high: int) -> None:
+    edges = plots.integer_edges(low, high)
+    assert (edges[0], edges[-1]) == (low, high + 1)
+    assert (np.diff(edges) >= 1).all() and (edges == np.round(edges)).all()
+    assert len(edges) <= plots.MANY + 2
+
+
+def test_datasets_look_different() -> None:
+    assert len(set(plots.looks(49))) == 49
+    assert len({colour for colour, _ in plots.looks(7)}) == 7
+
+
+@pytest.mark.parametrize(
+    ("width", "low", "high", "powers"),
+    [
+        (1, 0, 3e4, True),
+        (10, -2e3, 5e5, True),
+        (1, -0.4, 0.3, False),
+        (10, -9, -2, False),
+        (10, -130, -40, False),
+    ],
+)
+def test_asinh_axes_have_ticks_for_any_range(width: float, low: float, high: float, powers: bool) -> None:
+    axes = Figure().subplots()
+    plots.asinh_axis(axes, "x", width, low, high)
+    ticks = axes.get_xticks()
+    inside = ticks[(ticks >= low) & (ticks <= high)]
+    assert 3 <= len(inside) <= 12
+    logarithms = np.log10(np.abs(inside[inside != 0]))
+    assert np.allclose(logarithms, np.round(logarithms), atol=1e-9) == powers
+    written = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(written) == len(set(written)) and "" not in written
