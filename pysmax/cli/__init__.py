@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pysmax.cli.dataset import app as dataset
+
 app = typer.Typer(
     help="Maximum-entropy datasets of atomic structures.",
     no_args_is_help=True,
@@ -17,6 +19,8 @@ app = typer.Typer(
 
 Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]
+
+app.add_typer(dataset, name="dataset")
 
 
 @app.command()

@@ -11,10 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from pysmax.dataset.codec import LEVEL, NAMES, Row, intact
+from pysmax.dataset.query import SELECT
 from pysmax.dataset.record import Level
 from pysmax.dataset.salvage import Pages
 from pysmax.dataset.shard import DamagedShard, Shard, create, number
-from pysmax.dataset.store import SELECT, Dataset
+from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 
 BATCH = 1000
