@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +14,7 @@ from pysmax.characteristics.projection import Features, Progress, Projection, Se
 from pysmax.characteristics.source import Source, sources
 from pysmax.characteristics.statistics import SCALES, Batch, Statistics
 from pysmax.characteristics.summary import coverage_csv, coverage_rows, summarise
+from pysmax.dataset.progress import progress
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
 from pysmax.report import html
@@ -64,7 +63,7 @@ def _analyse(
     sample = settings.project if features else 0
     for i, source in enumerate(found):
         s = statistics[source.name] = Statistics()
-        with progress(f"reading {source.name}") as advance:
+        with progress(f"reading {source.name}", None) as advance:
 
             def consume(b: Batch, s: Statistics = s, advance: Progress = advance) -> None:
                 s.add(b)
@@ -125,22 +124,3 @@ def _tables(statistics: dict[str, Statistics]) -> Iterator[tuple[str, str, Figur
             counts = s.elements(getattr(s, attribute))
             caption = f"{name}: {what} {'with' if what == 'structures' else 'of'} each element."
             yield f"table_{what}_{i + 1}", caption, composition(counts, what, most, name)
-
-
-@contextmanager
-def progress(name: str, total: int | None = None) -> Iterator[Progress]:
-    """A named bar over structures, silent when stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    columns: Any = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(name, total=total)
-        yield lambda n: bars.update(task, advance=n)

@@ -67,7 +67,7 @@ def asinh_axis(axes: Axes, which: str, width: float, low: float, high: float) ->
     powers = [10.0**p for p in range(int(np.floor(np.log10(width))), int(np.log10(max(most, width))) + 1)]
     step = max(1, int(np.ceil(span / 2.3 / 7)))
     powers = powers[::step]
-    ticks = [t for p in powers for t in (-p, p) if low <= t <= high] + [0.0] * (low <= 0 <= high)
+    ticks = [t for p in powers for t in (-p, p) if low <= t <= high] + [0.0] * int(low <= 0 <= high)
     if len(ticks) < 3:  # too narrow a range for powers of ten
         side.set_major_locator(MaxNLocator(6))
         side.set_minor_locator(NullLocator())

@@ -19,7 +19,7 @@ from pysmax.moments import Array
 
 # structures -> features [sum natoms, n] and natoms [m]; rows in the order of structures and atoms
 Features = Callable[[Sequence[ase.Atoms]], tuple[Array, Index]]
-Progress = Callable[[int], None]  # structures done
+Progress = Callable[[int], object]  # structures done
 CHUNK = 2000  # structures whose features are in memory at a time
 
 

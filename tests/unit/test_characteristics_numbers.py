@@ -275,7 +275,7 @@ def test_datasets_look_different() -> None:
 )
 def test_asinh_axes_have_ticks_for_any_range(width: float, low: float, high: float, powers: bool) -> None:
     axes = Figure().subplots()
-    plots.asinh_axis(axes, "x", width, low, high)
+    plots.asinh_axis(axes, "x", width, np.float64(low), np.float64(high))
     ticks = axes.get_xticks()
     inside = ticks[(ticks >= low) & (ticks <= high)]
     assert 3 <= len(inside) <= 12

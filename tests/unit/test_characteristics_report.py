@@ -15,7 +15,6 @@ import ase
 import ase.io
 import numpy as np
 import pytest
-import typer
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import covalent_radii
 from typer.testing import CliRunner, Result
@@ -23,10 +22,11 @@ from typer.testing import CliRunner, Result
 from pysmax.characteristics import source
 from pysmax.characteristics.projection import Settings, project
 from pysmax.characteristics.statistics import Statistics
-from pysmax.cli.characteristics import report
+from pysmax.cli import app
 from pysmax.dataset.record import Label, Level, Record
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
+from pysmax.report.plots import STYLE
 
 
 def distances(structures: Sequence[ase.Atoms], ranks: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +76,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> object:
     """Calls the command; mistakes are raised."""
     plugin = types.SimpleNamespace(bispectrum=distances)
     monkeypatch.setitem(sys.modules, "pysmax.dataset.features", plugin)
-    app = typer.Typer()
-    app.command()(report)
+    monkeypatch.setitem(STYLE, "savefig.dpi", 40)  # quick to draw
 
     def call(*args: object) -> Result:
-        result = CliRunner().invoke(app, list(map(str, args)))
+        result = CliRunner().invoke(app, ["dataset", "report", *map(str, args)])
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
