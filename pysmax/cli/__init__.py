@@ -19,13 +19,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(enrich, name="enrich")
-app.command()(label)
 
 Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]
 
+app.command()(label)
 app.add_typer(dataset, name="dataset")
+app.add_typer(enrich, name="enrich")
 
 
 @app.command()

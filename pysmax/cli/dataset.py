@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pysmax.cli.characteristics import report
+
 if TYPE_CHECKING:
     from pysmax.dataset.select import Choice
     from pysmax.dataset.store import Dataset
     from pysmax.dataset.tally import Tally
 
 app = typer.Typer(help="Datasets: look into, check, convert, split, select, recover.", no_args_is_help=True)
+app.command()(report)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the dataset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

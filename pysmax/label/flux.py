@@ -30,7 +30,7 @@ flux run --nodes={nodes} --ntasks={nodes}{cores} --exclusive bash -c '{command}'
 """
 
 
-class FluxProvider(ClusterProvider):
+class FluxProvider(ClusterProvider):  # type: ignore[misc]
     """A block is a Flux batch job that runs one worker pool on each of its nodes."""
 
     def __init__(
@@ -45,9 +45,7 @@ class FluxProvider(ClusterProvider):
         options: str = "",
         setup: str = "",
     ) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]
-            "flux", nodes_per_block, 1, 0, max_blocks, 1.0, walltime, SimpleLauncher(), 30
-        )
+        super().__init__("flux", nodes_per_block, 1, 0, max_blocks, 1.0, walltime, SimpleLauncher(), 30)
         self.cores_per_node = cores_per_node
         self._options = options
         self._setup = setup
@@ -82,9 +80,7 @@ class FluxProvider(ClusterProvider):
         ]
         done = self._flux("batch", *flags, str(script))
         if done.returncode or not done.stdout.strip():
-            raise SubmitException(  # type: ignore[no-untyped-call]
-                job_name, done.stderr.strip(), done.stdout, done.stderr, done.returncode
-            )
+            raise SubmitException(job_name, done.stderr.strip(), done.stdout, done.stderr, done.returncode)
         job = done.stdout.split()[-1]
         self.resources[job] = {
             "job_id": job,

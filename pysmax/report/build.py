@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import ase
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,7 +13,7 @@ from pysmax.errors import SmaxError
 from pysmax.features import features
 from pysmax.files import write_atomically
 from pysmax.moments import Array, Moments, covariance, entropy, prior
-from pysmax.report import plots
+from pysmax.report import html, plots
 from pysmax.report.run import Run, Summary, element_counts, read_run, summarise
 
 MAX_FRAMES = 300  # whose features are computed for the principal components
@@ -42,7 +39,7 @@ def report(prefix: str, folder: Path | None = None) -> Path:
     summary = summarise(run)
     with plots.style():
         drawn = figures(run, summary)
-        images = {name: _png(figure) for name, figure in drawn.items()}
+        images = {name: html.png(figure) for name, figure in drawn.items()}
     for name, png in images.items():
         write_atomically(folder / f"{name}.png", png)
     write_atomically(folder / "summary.json", (summary.model_dump_json(indent=2) + "\n").encode())
@@ -96,24 +93,10 @@ def project(frames: list[ase.Atoms], m: Moments, axes: Array) -> Array:
 
 def render(name: str, summary: Summary, images: Mapping[str, bytes], captions: Mapping[str, str]) -> str:
     """The page, with every image inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pysmax.report", "."),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    panels = [(captions[k], base64.b64encode(png).decode()) for k, png in images.items()]
-    return environment.get_template("page.html.j2").render(name=name, s=summary, panels=panels)
+    return html.render("pysmax.report", name=name, s=summary, panels=html.panels(images, captions))
 
 
 def _some(frames: list[ase.Atoms]) -> list[ase.Atoms]:
     if len(frames) <= MAX_FRAMES:
         return frames
     return [frames[i] for i in np.linspace(0, len(frames) - 1, MAX_FRAMES).astype(int)]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

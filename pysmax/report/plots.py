@@ -109,11 +109,12 @@ def running_mean(values: Array, window: int) -> Array:
     return mean
 
 
-def composition(counts: Mapping[int, int]) -> Figure:
-    """Atoms of each element as a periodic table; colour on a logarithmic scale."""
+def composition(counts: Mapping[int, int], what: str = "atoms", most: int = 0, title: str = "") -> Figure:
+    """Counts of each element as a periodic table; colour logarithmic, up to ``most`` or the largest."""
     figure = Figure(figsize=(8.2, 4.2))
     axes = figure.subplots()
-    scale = LogNorm(1, max(max(counts.values()), 2))
+    axes.set_title(title)
+    scale = LogNorm(1, max(most, max(counts.values(), default=0), 2))
     colours = mpl.colormaps["cividis"]
     for z in range(1, 97):
         column, row = place(z)
@@ -124,12 +125,19 @@ def composition(counts: Mapping[int, int]) -> Figure:
         axes.add_patch(Rectangle((column, -row), 0.94, 0.94, fc=face, ec="#BBBBBB", lw=0.5))
         axes.text(column + 0.47, -row + 0.58, symbol(z), ha="center", va="center", color=ink, fontsize=9)
         if n:
-            axes.text(column + 0.47, -row + 0.22, f"{n}", ha="center", va="center", color=ink, fontsize=5.5)
+            axes.text(column + 0.47, -row + 0.22, short(n), ha="center", va="center", color=ink, fontsize=5.5)
     axes.set(xlim=(0.9, 19.0), ylim=(-9.6, 0.1), aspect="equal")
     axes.axis("off")
     mappable = ScalarMappable(norm=scale, cmap=colours)
-    figure.colorbar(mappable, ax=axes, label="atoms", shrink=0.7, pad=0.01)
+    figure.colorbar(mappable, ax=axes, label=what, shrink=0.7, pad=0.01)
     return figure
+
+
+def short(n: int) -> str:
+    """At most five characters: 99999, 123k, 1.23M."""
+    if n < 100_000:
+        return str(n)
+    return f"{n / 1e3:.0f}k" if n < 999_500 else f"{n / 1e6:.3g}M"
 
 
 def sizes(natoms: Sequence[int]) -> Figure:
