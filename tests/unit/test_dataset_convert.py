@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import sqlite3
 from pathlib import Path
 
 import ase
@@ -236,4 +237,12 @@ def test_refuses_unknown_formats_and_full_disks(
     monkeypatch.setattr("pysmax.dataset.formats.extxyz.write_extxyz", full)
     with pytest.raises(SmaxError, match=r"x\.extxyz: cannot be written: No space left on device"):
         run(dataset, tmp_path / "x.extxyz")
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+    def full_database(*a: object, **k: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("ase.db.sqlite.SQLite3Database._write", full_database)
+    with pytest.raises(SmaxError, match=r"x\.db: cannot be written: database or disk is full"):
+        run(dataset, tmp_path / "x.db")
     assert [p.name for p in tmp_path.iterdir()] == ["empty"]

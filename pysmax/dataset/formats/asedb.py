@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,11 @@ def rows(db: Any, path: Path) -> Iterator[Record]:
 @contextmanager
 def writer(path: Path) -> Iterator[Add]:
     """One transaction."""
-    with connect(path, type="db") as db:  # type: ignore[no-untyped-call]
-        yield adding(db)
+    try:
+        with connect(path, type="db") as db:  # type: ignore[no-untyped-call]
+            yield adding(db)
+    except sqlite3.Error as e:
+        raise OSError(errno.EIO, str(e)) from None
 
 
 def adding(db: Any) -> Add:

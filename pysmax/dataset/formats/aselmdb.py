@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +31,13 @@ def read(path: Path) -> Iterator[Record]:
 @contextmanager
 def writer(path: Path) -> Iterator[Add]:
     """One transaction."""
-    with LMDBDatabase(path) as db:
-        yield asedb.adding(db)
-    Path(f"{path}-lock").unlink(missing_ok=True)
+    try:
+        with LMDBDatabase(path) as db:
+            yield asedb.adding(db)
+    except lmdb.Error as e:
+        raise OSError(errno.EIO, str(e)) from None
+    finally:
+        Path(f"{path}-lock").unlink(missing_ok=True)
 
 
 @contextmanager
