@@ -27,7 +27,7 @@ KERNEL := CMakeLists.txt $(shell find plugin/kernel plugin/io tests/kernel -type
 DFT := $(if $(wildcard /usr/include/xc.h),$(VENV)/.installed-dft)
 FORMATTED = $(shell find plugin tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: run test test-slow test-kernel lint bench install check clean
+.PHONY: run test test-slow test-slurm test-kernel lint bench install check clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -39,8 +39,12 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-test $(DFT) test-kernel
 	$(HERE) pytest
 
-test-slow: $(VENV)/.installed-test
+test-slow: $(VENV)/.installed-test $(DFT)
 	$(HERE) pytest -m slow
+
+# Installs Debian's slurm-wlm and munge, and starts them on this machine; as root.
+test-slurm: $(VENV)/.installed-test
+	$(HERE) pytest -m slurm
 
 # The kernel's own tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-kernel: build/.kernel-tests
