@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
@@ -105,25 +102,14 @@ def report(dataset: Dataset, level: Level, s: Summary, times: list[float]) -> Pa
     except OSError as e:
         raise SmaxError(f"{folder}: cannot be made: {e.strerror}") from None
     write_atomically(folder / "summary.json", (s.model_dump_json(indent=2) + "\n").encode())
+    from pysmax.report import html
+
     images = figures(dataset, level, s, np.asarray(times))
     for name, png in images.items():
         write_atomically(folder / f"{name}.png", png)
     page = folder / "index.html"
-    write_atomically(page, render(s, images).encode())
+    write_atomically(page, html.render("pysmax.label", s=s, panels=html.panels(images, CAPTIONS)).encode())
     return page
-
-
-def render(s: Summary, images: dict[str, bytes]) -> str:
-    """The page, with every image inside."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pysmax.label", "."),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    panels = [(CAPTIONS[k], base64.b64encode(png).decode()) for k, png in images.items()]
-    return environment.get_template("page.html.j2").render(s=s, panels=panels)
 
 
 def distributions(dataset: Dataset, level: Level) -> tuple[Array, Array]:
@@ -171,8 +157,8 @@ def figures(dataset: Dataset, level: Level, s: Summary, times: Array) -> dict[st
 def _figure(images: dict[str, bytes], name: str) -> Iterator[Any]:
     from matplotlib.figure import Figure
 
+    from pysmax.report import html
+
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     yield figure.add_subplot()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    images[name] = buffer.getvalue()
+    images[name] = html.png(figure)

@@ -12,7 +12,24 @@ import numpy as np
 import pytest
 from conftest import BIN, ROOT, environment, run_program
 
+from pysmax.dataset.store import Dataset
+
 EXAMPLES = sorted(ROOT.glob("examples/*/in.*"))
+
+
+def test_labels_from_structures(tmp_path: Path) -> None:
+    folder = tmp_path / "label"
+    shutil.copytree(ROOT / "examples" / "label", folder)
+    done = run_program(["sh", "label.sh"], folder, env=environment())
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert "nothing is wrong" in done.stdout
+    ds = Dataset.open(folder / "ds")
+    status = [r.status for r in ds.records()]
+    # 8 structures, and what became of each by relaxation, waiting and labelled
+    assert status.count("ok") == 16 and status.count("unlabelled") == 8
+    train = ase.io.read(folder / "train.extxyz", index=":")
+    assert all(np.isfinite(f.get_forces()).all() and f.get_stress().shape == (6,) for f in train)
+    assert (folder / "comparison" / "index.html").exists()
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.name)
