@@ -114,8 +114,7 @@ bool RunFiles::open(bool restart)
 
 void RunFiles::create()
 {
-  claim(true);
-  cut(frames, frames_path(), 0);
+  claim(true);    // open() has seen that it is empty
   table = open_or_fail(table_path(), O_RDWR | O_CREAT | O_TRUNC);
   frame_bytes = 0;
   crc = 0;
