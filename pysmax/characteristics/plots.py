@@ -19,6 +19,7 @@ from pysmax.report.plots import SIZE
 # Okabe and Ito; the line style changes too, for print in grey and for more datasets than colours
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+FEWEST_BINS = 12
 BINS = 160  # at most, over the occupied range of a distribution
 MANY = 120  # integers: more of them share bins
 
@@ -39,7 +40,9 @@ def distribution(histograms: Mapping[str, Histogram | None]) -> Figure:
     filled = [h for h in histograms.values() if h is not None and h.total]
     first = min(h.occupied()[0] for h in filled)
     last = max(h.occupied()[1] for h in filled)
-    merge = max(1, -(-(last - first) // BINS))
+    # few values, wide bins: else each stands alone
+    bins = int(np.clip(2 * np.sqrt(min(h.total for h in filled)), FEWEST_BINS, BINS))
+    merge = max(1, -(-(last - first) // bins))
     last = first + merge * -(-(last - first) // merge)
     scale, lowest = filled[0].scale, np.inf
     for (name, h), (colour, line) in zip(histograms.items(), looks(len(histograms)), strict=True):

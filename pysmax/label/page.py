@@ -137,18 +137,18 @@ def figures(dataset: Dataset, level: Level, s: Summary, times: Array) -> dict[st
             with _figure(result, "rate") as ax:
                 edges = np.linspace(0, times[-1], min(BINS, len(times)) + 1)
                 ax.stairs(np.histogram(times, edges)[0] / np.diff(edges), edges)
-                ax.set_xlabel("time / s")
+                ax.set_xlabel("time (s)")
                 ax.set_ylabel("structures per second")
         energies, forces = distributions(dataset, level)
         if len(energies):
             with _figure(result, "energies") as ax:
                 ax.hist(energies, BINS, histtype="step")
-                ax.set_xlabel("energy / eV per atom")
+                ax.set_xlabel("energy (eV/atom)")
                 ax.set_ylabel("structures")
             with _figure(result, "forces") as ax:
                 ax.stairs(forces, FORCE_BINS)
                 ax.set_xscale("log")
-                ax.set_xlabel("force / eV/Å")
+                ax.set_xlabel("force (eV/Å)")
                 ax.set_ylabel("atoms")
     return result
 
