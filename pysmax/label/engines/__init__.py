@@ -27,8 +27,8 @@ def load_config(
 ) -> EngineConfig:
     """Settings of engine ``name``: its defaults, then a YAML file (or a section of it), then ``overrides``.
 
-    A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names of
-    files among the settings are looked up beside ``file`` first. Raises SmaxError.
+    A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names
+    of files among the settings are looked up beside ``file`` first. Raises SmaxError.
     """
     settings = _read(file) if file else {}
     settings = settings.get(section, {}) if section else settings

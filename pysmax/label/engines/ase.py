@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import ase
@@ -20,10 +22,12 @@ class AseConfig(EngineConfig):
     """Settings of engine ase."""
 
     engine: Literal["ase"] = "ase"
-    calculator: str = Field(pattern=r"^[\w.]+:\w+$", description="module:Class, or module:function returning one")
-    kwargs: dict[str, Any] = Field({}, description="arguments of the calculator; JSON")
-    stress: bool = Field(True, description="ask for the stress of periodic structures")
-    magmoms: bool = Field(False, description="ask for magnetic moments")
+    calculator: str = Field(
+        pattern=r"^[\w.]+:\w+$", description="module:Class, or module:function returning one"
+    )
+    kwargs: dict[str, Any] = Field(default={}, description="arguments of the calculator; JSON")
+    stress: bool = Field(default=True, description="ask for the stress of periodic structures")
+    magmoms: bool = Field(default=False, description="ask for magnetic moments")
 
     @field_validator("kwargs")
     @classmethod
@@ -34,8 +38,10 @@ class AseConfig(EngineConfig):
     def version(self) -> str:
         module = self.calculator.partition(":")[0]
         top = module.partition(".")[0]
-        own = importlib.metadata.packages_distributions().get(top, [])
-        version = version_of("ase", *(p for p in own[:1] if p != "ase"))
+        if top == "ase":
+            return version_of("ase")
+        own = _packages().get(top, [])[:1]
+        version = version_of("ase", *own)
         if own:
             return version
         spec = _find(module)
@@ -66,7 +72,7 @@ class AseEngine(Engine):
         if self._calculator is None:
             self._calculator = self._new()
         calculator, self._calculator = self._calculator, None
-        with failing_as("scf", SCFError), failing_as("structure", NotImplementedError, KeyError):
+        with failing_as("scf", SCFError), failing_as("structure", NotImplementedError):
             try:
                 label = label_of(atoms, calculator, stress=self.config.stress, magmoms=self.config.magmoms)
             except PropertyNotImplementedError as e:
@@ -83,8 +89,16 @@ class AseEngine(Engine):
         lacking = {"energy", "forces"} - set(getattr(calculator, "implemented_properties", ()))
         if lacking or not hasattr(calculator, "get_potential_energy"):
             what = " and ".join(sorted(lacking)) or "get_potential_energy"
-            raise SmaxError(f"calculator {name} lacks {what}, expected an ASE calculator of energy and forces")
+            raise SmaxError(
+                f"calculator {name} lacks {what}, expected an ASE calculator of energy and forces"
+            )
         return calculator
+
+
+@functools.cache
+def _packages() -> Mapping[str, list[str]]:
+    """Packages by the modules they install; takes about a second."""
+    return importlib.metadata.packages_distributions()
 
 
 def _find(module: str) -> Any:

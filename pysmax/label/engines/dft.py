@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pysmax.dataset.record import Label
 from pysmax.errors import SmaxError
-from pysmax.label.engine import Engine, EngineConfig, EngineFailure, failing_as
+from pysmax.label.engine import Engine, EngineConfig, EngineFailure
 from pysmax.label.engines.magmoms import initial_moments
 from pysmax.label.engines.shared import label_of, require_cell, version_of
 
@@ -37,17 +37,21 @@ class DftConfig(EngineConfig):
     """Settings of engine dft."""
 
     engine: Literal["dft"] = "dft"
-    cutoff_eV: float = Field(500.0, gt=0, description="ENCUT")
+    cutoff_eV: float = Field(default=500.0, gt=0, description="ENCUT")
     xc: Literal["PBE"] = "PBE"
-    kspacing_per_A: float = Field(0.125, gt=0, description="KSPACING, which counts 2 pi; Gamma-centred")
-    width_eV: float = Field(0.1, gt=0, description="SIGMA of Gaussian smearing (ISMEAR 0)")
-    spin: bool = Field(True, description="spin-polarised (ISPIN 2), from the moments of Table 11")
-    max_iterations: int = Field(120, gt=0, description="NELM")
-    energy_tolerance_eV: float = Field(1e-6, gt=0, description="EDIFF, of the cell's energy")
-    density_tolerance: float = Field(1e-5, gt=0, description="electrons misplaced, per valence electron")
-    eigenstates_tolerance: float = Field(1e-8, gt=0, description="eV^2 per valence electron")
-    stress: bool = Field(True, description="of structures periodic in all directions")
-    mixings: tuple[Mixing, ...] = Field(MIXINGS, min_length=1, description="tried in order")
+    kspacing_per_A: float = Field(
+        default=0.125, gt=0, description="KSPACING, which counts 2 pi; Gamma-centred"
+    )
+    width_eV: float = Field(default=0.1, gt=0, description="SIGMA of Gaussian smearing (ISMEAR 0)")
+    spin: bool = Field(default=True, description="spin-polarised (ISPIN 2), from the moments of Table 11")
+    max_iterations: int = Field(default=120, gt=0, description="NELM")
+    energy_tolerance_eV: float = Field(default=1e-6, gt=0, description="EDIFF, of the cell's energy")
+    density_tolerance: float = Field(
+        default=1e-4, gt=0, description="electrons misplaced, per valence electron"
+    )
+    eigenstates_tolerance: float = Field(default=4e-8, gt=0, description="eV^2 per valence electron")
+    stress: bool = Field(default=True, description="of structures periodic in all directions")
+    mixings: tuple[Mixing, ...] = Field(default=MIXINGS, min_length=1, description="tried in order")
 
     def version(self) -> str:
         return version_of("gpaw", "gpaw-data")
@@ -66,7 +70,7 @@ class DftEngine(Engine):
             setups = importlib.import_module("gpaw_data").datapath()
         except ImportError as e:
             raise SmaxError(f"package gpaw cannot be imported: {e}") from None
-        # first of GPAW_SETUP_PATH, whatever the environment says: the version of the sets is part of the label
+        # ahead of GPAW_SETUP_PATH: the version of the sets belongs to the label
         if setups not in self._gpaw.setup_paths[:1]:
             self._gpaw.setup_paths.insert(0, setups)
         self.config = config
@@ -80,13 +84,17 @@ class DftEngine(Engine):
         c = self.config
         require_cell(atoms)
         if not all(atoms.pbc):
-            raise EngineFailure("structure", "is not periodic in all directions, expected a cell for plane waves")
+            raise EngineFailure(
+                "structure", "is not periodic in all directions, expected a cell for plane waves"
+            )
         if unknown := sorted(set(atoms.symbols) - self._elements):
             raise EngineFailure("structure", f"element {', '.join(unknown)} has no PAW set in gpaw-data")
         if c.spin:
             atoms.set_initial_magnetic_moments(initial_moments(atoms.symbols))  # type: ignore[no-untyped-call]
-        with failing_as("scf", self._gpaw.ConvergenceError):
+        try:
             return label_of(atoms, self._calculator(atoms, attempt), stress=c.stress, magmoms=c.spin)
+        except self._gpaw.ConvergenceError:
+            raise EngineFailure("scf", f"SCF not converged in {c.max_iterations} iterations") from None
 
     def _calculator(self, atoms: ase.Atoms, attempt: int) -> Any:
         c, m = self.config, self.config.mixings[attempt]
@@ -111,7 +119,7 @@ class DftEngine(Engine):
 
 
 def k_grid(atoms: ase.Atoms, kspacing: float) -> tuple[int, int, int]:
-    """Numbers of k-points as VASP takes them from KSPACING: max(1, ceil(|b| 2 pi / KSPACING)), b without 2 pi."""
+    """Numbers of k-points as VASP counts them: max(1, ceil(|b| 2 pi / KSPACING)), b without 2 pi."""
     lengths = np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
     a, b, c = (max(1, int(np.ceil(length * 2 * np.pi / kspacing))) for length in lengths)
     return a, b, c

@@ -23,7 +23,9 @@ def version_of(*packages: str) -> str:
         try:
             found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            raise SmaxError(f"package {package} is not installed, expected after: pip install {package}") from None
+            raise SmaxError(
+                f"package {package} is not installed, expected after: pip install {package}"
+            ) from None
     return ", ".join(found)
 
 
@@ -37,7 +39,7 @@ def resolve(word: str, folders: Sequence[Path | None]) -> str:
 
 
 def by_content(word: str) -> str:
-    """``name@digest`` for an absolute path that exists, so that a level of theory knows content, not places."""
+    """``name@digest`` for an absolute path that exists: a level of theory knows content, not places."""
     path = Path(word)
     if not path.is_absolute() or not path.exists():
         return word
@@ -50,8 +52,8 @@ def by_content(word: str) -> str:
 def label_of(atoms: ase.Atoms, calculator: Any, *, stress: bool = True, magmoms: bool = False) -> Label:
     """Energy, forces, and what else the ASE calculator has, of ``atoms``; its errors pass through.
 
-    The stress is asked for only of a structure periodic in all directions; if the calculator has none the label
-    says so in ``extra['stress_missing']``.
+    The stress is asked for only of a structure periodic in all directions; if the calculator has none the
+    label says so in ``extra['stress_missing']``.
     """
     from ase.calculators.calculator import PropertyNotImplementedError
 
@@ -65,19 +67,18 @@ def label_of(atoms: ase.Atoms, calculator: Any, *, stress: bool = True, magmoms:
             voigt = np.array(atoms.get_stress(apply_constraint=False), dtype=np.float64)  # type: ignore[no-untyped-call]
         except PropertyNotImplementedError:
             extra["stress_missing"] = True
-    free = calculator.results.get("free_energy")
-    if free is not None and float(free) != energy:
-        extra["free_energy_eV"] = float(free)
+    if "free_energy" in getattr(calculator, "implemented_properties", ()):
+        free = calculator.get_property("free_energy", atoms, allow_calculation=False)
+        if free is not None and float(free) != energy:
+            extra["free_energy_eV"] = float(free)
     moments = np.array(atoms.get_magnetic_moments(), dtype=np.float64) if magmoms else None  # type: ignore[no-untyped-call]
     return Label(energy, forces, voigt, moments, extra)
 
 
 def require_cell(atoms: ase.Atoms) -> None:
-    """Raise EngineFailure unless there are atoms and every periodic direction has a cell vector."""
+    """Raise EngineFailure unless there are atoms, and cell vectors span the periodic directions."""
     if len(atoms) == 0:
         raise EngineFailure("structure", "has no atoms")
-    lengths = np.linalg.norm(atoms.cell.array, axis=1)
-    if np.any(np.asarray(atoms.pbc) & (lengths == 0)):
-        raise EngineFailure("structure", "is periodic in a direction without a cell vector")
-    if all(atoms.pbc) and atoms.cell.rank < 3:
-        raise EngineFailure("structure", "has a cell without volume")
+    pbc = np.asarray(atoms.pbc)
+    if np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
+        raise EngineFailure("structure", "is periodic, but its cell vectors do not span a cell")

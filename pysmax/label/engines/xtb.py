@@ -17,14 +17,14 @@ HEAVIEST = 86  # radon: both parametrisations end there
 
 
 class Solver(BaseModel):
-    """How the SCF is sought; what it converges to does not depend on it, unless there are several solutions."""
+    """How the SCF is sought; where it ends does not depend on it, unless there are several solutions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1)
-    mixer_damping: float = Field(0.4, gt=0, le=1, description="of the Broyden mixer")
-    max_iterations: int = Field(250, gt=0)
-    guess: Literal["sad", "eeq", "eeqbc"] = Field("sad", description="charges to start from")
+    mixer_damping: float = Field(default=0.4, gt=0, le=1, description="of the Broyden mixer")
+    max_iterations: int = Field(default=250, gt=0)
+    guess: Literal["sad", "eeq", "eeqbc"] = Field(default="sad", description="charges to start from")
 
 
 # docs/engines.md has what each of them adds
@@ -40,14 +40,14 @@ class XtbConfig(EngineConfig):
 
     engine: Literal["xtb"] = "xtb"
     method: Literal["GFN1-xTB", "GFN2-xTB"] = "GFN1-xTB"
-    electronic_temperature_K: float = Field(1160.0, gt=0, description="1160 K is the paper's 0.1 eV")
-    accuracy: float = Field(1.0, gt=0, description="of tblite: smaller is tighter")
-    solvers: tuple[Solver, ...] = Field(SOLVERS, min_length=1, description="tried in order")
-    repeat: tuple[int, int, int] | None = Field(None, description="the cell is repeated so often")
+    electronic_temperature_K: float = Field(default=1160.0, gt=0, description="1160 K is the paper's 0.1 eV")
+    accuracy: float = Field(default=1.0, gt=0, description="of tblite: smaller is tighter")
+    solvers: tuple[Solver, ...] = Field(default=SOLVERS, min_length=1, description="tried in order")
+    repeat: tuple[int, int, int] | None = Field(default=None, description="the cell is repeated so often")
     min_length_A: float | None = Field(
-        None, gt=0, description="or until each perpendicular length is at least this"
+        default=None, gt=0, description="or until each perpendicular length is at least this"
     )
-    k_points: Literal["Gamma"] = Field("Gamma", description="all that tblite has")
+    k_points: Literal["Gamma"] = Field(default="Gamma", description="all that tblite has")
 
     @model_validator(mode="after")
     def _one_repetition(self) -> XtbConfig:
@@ -95,8 +95,8 @@ class XtbEngine(Engine):
             **c.solvers[attempt].model_dump(exclude={"name"}),
         )
         times = c.repeat or repetitions(atoms, c.min_length_A)
-        # tblite has one error for all; on structures it can take, it is the SCF that fails
-        with failing_as("scf", CalculationFailed), failing_as("error", InputError):
+        # tblite has one error for all that fails in a calculation, and one for what it does not start
+        with failing_as("scf", CalculationFailed), failing_as("structure", InputError):
             label = label_of(atoms.repeat(times), calculator)  # type: ignore[no-untyped-call]
         return per_cell(label, len(atoms), times)
 
@@ -106,7 +106,9 @@ def check_structure(atoms: ase.Atoms) -> None:
     require_cell(atoms)
     unknown = sorted({s for s, z in zip(atoms.symbols, atoms.numbers, strict=True) if not 1 <= z <= HEAVIEST})
     if unknown:
-        raise EngineFailure("structure", f"element {', '.join(unknown)} has no GFN-xTB parameters, expected H to Rn")
+        raise EngineFailure(
+            "structure", f"element {', '.join(unknown)} has no GFN-xTB parameters, expected H to Rn"
+        )
     if any(atoms.pbc) and not all(atoms.pbc):
         raise EngineFailure("structure", "is periodic in some directions only, expected all or none")
 
@@ -121,7 +123,7 @@ def repetitions(atoms: ase.Atoms, min_length: float | None) -> tuple[int, int, i
 
 
 def per_cell(label: Label, n: int, times: tuple[int, int, int]) -> Label:
-    """Label of a cell of ``n`` atoms from that of the cell repeated: a part of the energy, the images' mean force."""
+    """Label of a cell of ``n`` atoms from the repeated cell's: a share, and the images' mean force."""
     images = int(np.prod(times))
     forces: Array = label.forces.reshape(images, n, 3).mean(axis=0)
     extra = {k: v / images if k.endswith("_eV") else v for k, v in label.extra.items()}
