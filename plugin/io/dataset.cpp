@@ -162,6 +162,11 @@ std::string Dataset::incompatible(const Dataset &o) const
 
 void Dataset::save(const std::string &path) const
 {
+  write_whole_file(path, bytes());
+}
+
+std::string Dataset::bytes() const
+{
   const int n = nfeatures();
   Npz z;
   z["format"] = NpzArray::of(std::string(FORMAT));
@@ -186,12 +191,17 @@ void Dataset::save(const std::string &path) const
     put_moments(z, "trail_", trail.n ? trail : Moments(n));
     put_window(z, window, n);
   }
-  write_npz(path, z);
+  return npz_bytes(z);
 }
 
 Dataset Dataset::load(const std::string &path)
 {
-  const Npz z = read_npz(path);
+  return parse(read_whole_file(path), path);
+}
+
+Dataset Dataset::parse(const std::string &bytes, const std::string &path)
+{
+  const Npz z = parse_npz(bytes, path);
   if (!z.count("format") || npz_text(z, "format", path) != FORMAT)
     throw std::runtime_error(path + ": not a moments file (key 'format' is not '" + FORMAT + "')");
   const int64_t version = npz_int(z, "version", path);

@@ -71,6 +71,9 @@ struct Dataset {
   // Atomic write; std::runtime_error with path and reason.
   void save(const std::string &path) const;
   static Dataset load(const std::string &path);
+  // The same as the file's content; errors of parse() speak of `name`.
+  std::string bytes() const;
+  static Dataset parse(const std::string &bytes, const std::string &name);
 
  private:
   std::vector<EntropyObjective> factored;    // empty or one

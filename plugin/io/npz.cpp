@@ -185,19 +185,6 @@ std::string system_error()
   return std::strerror(errno);
 }
 
-std::string load(const std::string &path)
-{
-  File fp(fopen(path.c_str(), "rb"));
-  if (!fp) fail(path, system_error(), "a readable .npz file");
-  struct stat status;
-  if (fstat(fileno(fp.get()), &status) != 0 || !S_ISREG(status.st_mode))
-    fail(path, "not a regular file", "a .npz file");
-  std::string bytes(size_t(status.st_size), '\0');
-  if (fread(&bytes[0], 1, bytes.size(), fp.get()) != bytes.size())
-    fail(path, "cannot be read to its end", "a .npz file");
-  return bytes;
-}
-
 bool write_whole(const std::string &path, const std::string &bytes)
 {
   FILE *fp = fopen(path.c_str(), "wb");
@@ -265,7 +252,11 @@ std::string smax::npz_bytes(const Npz &arrays)
 
 void smax::write_npz(const std::string &path, const Npz &arrays)
 {
-  const std::string bytes = npz_bytes(arrays);
+  write_whole_file(path, npz_bytes(arrays));
+}
+
+void smax::write_whole_file(const std::string &path, const std::string &bytes)
+{
   const std::string temporary = path + ".tmp." + std::to_string(getpid());
   if (write_whole(temporary, bytes) && rename(temporary.c_str(), path.c_str()) == 0) return;
   const std::string reason = system_error();
@@ -273,8 +264,25 @@ void smax::write_npz(const std::string &path, const Npz &arrays)
   throw std::runtime_error(path + ": cannot be written: " + reason);
 }
 
+std::string smax::read_whole_file(const std::string &path)
+{
+  File fp(fopen(path.c_str(), "rb"));
+  if (!fp) fail(path, system_error(), "a readable .npz file");
+  struct stat status;
+  if (fstat(fileno(fp.get()), &status) != 0 || !S_ISREG(status.st_mode))
+    fail(path, "not a regular file", "a .npz file");
+  std::string bytes(size_t(status.st_size), '\0');
+  if (fread(&bytes[0], 1, bytes.size(), fp.get()) != bytes.size())
+    fail(path, "cannot be read to its end", "a .npz file");
+  return bytes;
+}
+
 Npz smax::read_npz(const std::string &path)
 {
-  const std::string bytes = load(path);
-  return parse_zip(Bytes{bytes, path});
+  return parse_npz(read_whole_file(path), path);
+}
+
+Npz smax::parse_npz(const std::string &bytes, const std::string &name)
+{
+  return parse_zip(Bytes{bytes, name});
 }

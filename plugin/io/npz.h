@@ -35,6 +35,9 @@ uint32_t crc32(const void *data, size_t size, uint32_t crc = 0);
 // Throw std::runtime_error with one sentence: path, what was found, what was expected
 // (not a zip, compressed, truncated, wrong CRC, unsupported dtype, full disk, ...).
 std::string npz_bytes(const Npz &arrays);
+Npz parse_npz(const std::string &bytes, const std::string &name);
+void write_whole_file(const std::string &path, const std::string &bytes);
+std::string read_whole_file(const std::string &path);
 void write_npz(const std::string &path, const Npz &arrays);
 Npz read_npz(const std::string &path);
 

@@ -38,6 +38,20 @@ class Quiet {
   FILE *screen, *logfile;
 };
 
+// Rank after rank, on rank 0; empty elsewhere.
+std::vector<double> gather(LAMMPS *lmp, const std::vector<double> &mine)
+{
+  const int nprocs = lmp->comm->nprocs, me = lmp->comm->me;
+  const int size = int(mine.size());
+  std::vector<int> sizes(nprocs), at(nprocs, 0);
+  MPI_Gather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, 0, lmp->world);
+  for (int p = 1; p < nprocs; p++) at[p] = at[p - 1] + sizes[p - 1];
+  std::vector<double> all(me ? 0 : at.back() + sizes.back());
+  MPI_Gatherv(mine.data(), size, MPI_DOUBLE, all.data(), sizes.data(), at.data(), MPI_DOUBLE, 0,
+              lmp->world);
+  return all;
+}
+
 void set_box(LAMMPS *lmp, const smax::Candidate &c)
 {
   Domain *domain = lmp->domain;
@@ -120,14 +134,7 @@ smax::Candidate smax::collect_candidate(LAMMPS *lmp, FixEntropy *fix)
     mine.insert(mine.end(),
                 {double(atom->tag[i]), double(atom->type[i]), fix->radii()[i], x[0], x[1], x[2]});
   }
-  const int nprocs = lmp->comm->nprocs, me = lmp->comm->me;
-  int size = int(mine.size());
-  std::vector<int> sizes(nprocs), at(nprocs, 0);
-  MPI_Gather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, 0, lmp->world);
-  for (int p = 1; p < nprocs; p++) at[p] = at[p - 1] + sizes[p - 1];
-  std::vector<double> all(me ? 0 : at.back() + sizes.back());
-  MPI_Gatherv(mine.data(), size, MPI_DOUBLE, all.data(), sizes.data(), at.data(), MPI_DOUBLE, 0,
-              lmp->world);
+  const std::vector<double> all = gather(lmp, mine);
 
   Candidate c;
   c.lx = domain->xprd;
@@ -179,6 +186,21 @@ smax::Moments smax::collect_moments(LAMMPS *lmp, FixEntropy *fix)
   return total;
 }
 
+std::vector<double> smax::collect_features(LAMMPS *lmp, FixEntropy *fix)
+{
+  const int n = fix->ncoeff(), nlocal = lmp->atom->nlocal;
+  std::vector<double> mine;
+  for (int i = 0; i < nlocal; i++) {
+    mine.push_back(double(lmp->atom->tag[i]));
+    mine.insert(mine.end(), fix->features()[i], fix->features()[i] + n);
+  }
+  const std::vector<double> all = gather(lmp, mine);
+  std::vector<double> rows(all.size() / (n + 1) * n);
+  for (size_t at = 0; at < all.size(); at += n + 1)
+    std::copy_n(&all[at + 1], n, &rows[(size_t(all[at]) - 1) * n]);
+  return rows;
+}
+
 void smax::evaluate_features(LAMMPS *lmp, FixEntropy *fix)
 {
   fix->set_term(FixEntropy::Term::Features);
@@ -188,16 +210,22 @@ void smax::evaluate_features(LAMMPS *lmp, FixEntropy *fix)
 void smax::quiet_command(LAMMPS *lmp, const std::string &line)
 {
   std::string failure;
+  bool alone = false;    // error->one: the other ranks know nothing of it, and wait
   {
     Quiet quiet(lmp);
     try {
       lmp->input->one(line);
       return;
+    } catch (LAMMPSAbortException &e) {
+      failure = e.what();
+      alone = e.get_universe() == lmp->world;
     } catch (LAMMPSException &e) {
       failure = e.what();
     }
   }
   failure = utils::trim(failure);
   if (failure.rfind("ERROR: ", 0) == 0) failure.erase(0, 7);
-  fail_partition(lmp, fmt::format("'{}' failed: {}", line, failure));
+  const std::string what = fmt::format("'{}' failed: {}", line, failure);
+  if (alone) fail_here(lmp, what);
+  fail_partition(lmp, what);
 }

@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 namespace LAMMPS_NS {
 class LAMMPS;
@@ -30,6 +31,10 @@ Candidate collect_candidate(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix);
 
 // Moments of the present configuration at its last evaluation; the same on every rank; collective.
 Moments collect_moments(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix);
+
+// Features [natoms][ncoeff] at the last evaluation, by atom ID (1..natoms); complete on rank 0 of
+// the world; collective.
+std::vector<double> collect_features(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix);
 
 // Features of the atoms as placed (a run of zero steps); collective.
 void evaluate_features(LAMMPS_NS::LAMMPS *lmp, LAMMPS_NS::FixEntropy *fix);

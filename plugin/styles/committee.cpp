@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
+#include <stdexcept>
 
 using namespace smax;
 
@@ -176,9 +177,14 @@ void Committee::decide(const Result &r)
   std::string verdict = forbidden(r, opt.accept);
   const bool close = !verdict.empty();
   if (!close) {
-    dS = head.objective().delta(r.moments);
-    // one vector alone has no spread: the first configuration starts the dataset
-    if (!(dS > 0.0) && head.moments.count > 0) verdict = "entropy would fall";
+    EntropyObjective &objective = head.objective();
+    try {
+      dS = objective.delta(r.moments);
+      // one vector alone has no spread: the first configuration starts the dataset
+      if (!(dS > 0.0) && head.moments.count > 0) verdict = "entropy would fall";
+    } catch (std::runtime_error &) {
+      verdict = "entropy of the dataset with it cannot be computed";
+    }
   }
   const bool accepted = verdict.empty();
   s.tried++;

@@ -13,6 +13,7 @@
 #include "universe.h"
 
 #include <limits>
+#include <map>
 
 using namespace LAMMPS_NS;
 using namespace smax;
@@ -101,6 +102,9 @@ void EntropyAccept::command(int narg, char **arg)
   } catch (std::exception &e) {
     fail_everywhere(lmp, e.what());
   }
+  if (!out.empty() && universe->nworlds > 1)
+    fail_everywhere(lmp, "entropy_accept out: found " + std::to_string(universe->nworlds) +
+                             " partitions, expected one: they would share the files");
   if (!fix->dataset().has_reference())
     error->all(FLERR,
                "entropy_accept: the dataset has no reference variances, expected "
@@ -108,12 +112,13 @@ void EntropyAccept::command(int narg, char **arg)
                arg[0]);
 
   evaluate_features(lmp, fix);
-  fix->set_term(fix->entropy_wanted() ? FixEntropy::Term::Full : FixEntropy::Term::Core);
+  fix->reset_term();
   Result r;
   r.moments = collect_moments(lmp, fix);
   r.ratio = fix->min_ratio();
   r.distance = fix->min_distance();
-  r.evaluations = fix->tally.evaluations;
+  r.evaluations = fix->tally.evaluations - fix->tally.at_accept;
+  fix->tally.at_accept = fix->tally.evaluations;
   r.atoms = collect_candidate(lmp, fix);
 
   // every rank decides alike; rank 0 writes
@@ -123,7 +128,7 @@ void EntropyAccept::command(int narg, char **arg)
     std::unique_ptr<RunFiles> files;
     if (comm->me == 0 && !out.empty()) {
       files = std::make_unique<RunFiles>(out);
-      if (data.state.file_bytes > 0)
+      if (data.state.table_bytes > 0)
         files->resume(data.state);
       else if (!files->open(false))
         files->create();
@@ -143,40 +148,69 @@ void EntropyAccept::command(int narg, char **arg)
 
 void EntropyDataset::command(int narg, char **arg)
 {
+  static const std::map<std::string, int> files = {{"read", 1},      {"write", 1}, {"add", 1},
+                                                   {"reference", 1}, {"clear", 0}, {"features", 2}};
+  static const char *const many[] = {"none", "one file", "two files"};
   if (narg < 2)
     fail_everywhere(lmp, "entropy_dataset: found too few arguments, expected FIX-ID action FILE");
   auto *fix = entropy_fix(lmp, "entropy_dataset", arg[0]);
   const std::string action = arg[1];
-  const std::string file = narg > 2 ? arg[2] : "";
-  const bool needs_file = action != "clear";
-  if (narg != (needs_file ? 3 : 2))
-    error->all(FLERR, "entropy_dataset {}: found {} arguments, expected {}", action, narg - 2,
-               needs_file ? "one file" : "none");
+  const auto known = files.find(action);
+  if (known == files.end())
+    error->all(
+        FLERR,
+        "entropy_dataset: found '{}', expected read, write, add, reference, clear or features",
+        action);
+  const std::vector<std::string> file = words(narg, arg, 2);
+  if (int(file.size()) != known->second)
+    error->all(FLERR, "entropy_dataset {}: found {} arguments, expected {}", action, file.size(),
+               many[known->second]);
   try {
-    Dataset &data = fix->dataset();
-    if (action == "clear") {
-      data.moments = Moments(data.nfeatures());
-      data.add(data.moments);
-      data.state = RunState();
-    } else if (action == "read")
-      read_moments(data, file);
-    else if (action == "write") {
-      if (universe->me == 0) data.save(file);
-    } else if (action == "add")
-      data.add(features_of_file(lmp, fix, file));
-    else if (action == "reference")
-      data.set_reference(features_of_file(lmp, fix, file));
-    else
-      error->all(FLERR,
-                 "entropy_dataset: found '{}', expected read, write, add, reference or clear",
-                 action);
-    if (comm->me == 0 && (action != "write" || universe->me == 0))
-      utils::logmesg(lmp, "entropy_dataset {} {}: N = {}\n", action, file, data.moments.count);
+    act(fix, action, file);
   } catch (LAMMPSException &) {
     throw;
   } catch (std::exception &e) {
-    const std::string what = fmt::format("entropy_dataset {}: {}", action, e.what());
-    if (action == "write") fail_here(lmp, what);
-    fail_everywhere(lmp, what);
+    fail_everywhere(lmp, fmt::format("entropy_dataset {}: {}", action, e.what()));
+  }
+}
+
+void EntropyDataset::act(FixEntropy *fix, const std::string &action,
+                         const std::vector<std::string> &file)
+{
+  Dataset &data = fix->dataset();
+  const bool chair = universe->me == 0;
+  int64_t rows = 0;
+  if (action == "clear") {
+    data.moments = Moments(data.nfeatures());
+    data.add(data.moments);
+    data.state = RunState();
+  } else if (action == "read") {
+    read_moments(data, file[0]);
+  } else if (action == "add") {
+    data.add(moments_of_file(lmp, fix, file[0]));
+  } else if (action == "reference") {
+    data.set_reference(moments_of_file(lmp, fix, file[0]));
+  } else if (action == "write") {
+    if (chair) write([&] { data.save(file[0]); });
+  } else {
+    const FileFeatures found = features_of_file(lmp, fix, file[0]);
+    rows = found.rows;
+    if (chair) write([&] { found.save(file[1]); });
+  }
+  if (comm->me == 0 && (action != "write" || chair)) {
+    const std::string what = action == "features" ? fmt::format("{} vectors to {}", rows, file[1])
+                                                  : fmt::format("N = {}", data.moments.count);
+    utils::logmesg(lmp, "entropy_dataset {} {}: {}\n", action, file.empty() ? "" : file[0], what);
+  }
+}
+
+// What only one rank does, only one rank can fail at.
+
+void EntropyDataset::write(const std::function<void()> &save)
+{
+  try {
+    save();
+  } catch (std::exception &e) {
+    fail_here(lmp, fmt::format("entropy_dataset: {}", e.what()));
   }
 }

@@ -26,7 +26,9 @@ void Exchange::send(int rank, Tag tag, Message m)
 {
   outbox.push_back({std::move(m), MPI_REQUEST_NULL});
   Sent &s = outbox.back();
-  MPI_Isend(s.data.data(), int(s.data.size()), MPI_DOUBLE, rank, tag, uworld, &s.request);
+  // synchronous: a message that is no longer pending has been received, none is left for a later
+  // run
+  MPI_Issend(s.data.data(), int(s.data.size()), MPI_DOUBLE, rank, tag, uworld, &s.request);
 }
 
 void Exchange::send_to_all(const Message &m)

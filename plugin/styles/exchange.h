@@ -33,9 +33,9 @@ class Exchange {
   // true if one had come; does not wait
   bool receive_result(Message &m) { return receive(RESULT, m); }
   bool receive_decision(Message &m) { return receive(DECISION, m); }
-  // waits until every message of this rank has left
+  // waits until every message of this rank has been received
   void flush();
-  std::size_t pending();    // messages of this rank that have not left yet
+  std::size_t pending();    // messages of this rank not received yet
 
  private:
   enum Tag { RESULT = 71, DECISION = 72 };

@@ -50,9 +50,9 @@ constexpr double PI = 3.14159265358979323846;
 
 FixEntropy::FixEntropy(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), dataset_name("default"), nfeat(0), entropy_user(true), count_scale(true),
-    term(Term::Full), K(1.0), A(10.0), rcutfac(3.0), ghost_user(comm->cutghostuser),
-    ghost_set(-1.0), list(nullptr), radius(nullptr), nmax_array(0), ratio_min(0.0), rsq_min(0.0),
-    energy(0.0), dS(0.0), core(0.0)
+    tolerant(false), term(Term::Full), K(1.0), A(10.0), rcutfac(3.0),
+    ghost_user(comm->cutghostuser), ghost_set(-1.0), list(nullptr), longest(0.0), radius(nullptr),
+    nmax_array(0), ratio_min(0.0), rsq_min(0.0), energy(0.0), dS(0.0), core(0.0)
 {
   if (igroup != 0) error->all(FLERR, "fix entropy: group is not all, expected all");
   if (atom->tag_enable == 0) error->all(FLERR, "fix entropy needs atom IDs");
@@ -135,7 +135,7 @@ void FixEntropy::parse(int narg, char **arg)
          a.descriptor.rcutfac = v.number(0, 1.0, 20.0, "a number from 1 to 20");
        })},
       {"eps",
-       one([&](const Values &v) { a.eps = v.number(0, 1e-14, 1.0, "a number from 1e-14 to 1"); })},
+       one([&](const Values &v) { a.eps = v.number(0, 1e-12, 1.0, "a number from 1e-12 to 1"); })},
       {"strength", one([&](const Values &v) { K = v.positive(0); })},
       {"scale",
        one([&](const Values &v) { count_scale = v.choice(0, {"constant", "count"}) == 1; })},
@@ -152,7 +152,7 @@ void FixEntropy::parse(int narg, char **arg)
        }},
   };
   parse_keywords("fix entropy", {arg, arg + narg}, keywords);
-  term = entropy_user ? Term::Full : Term::Core;
+  reset_term();
   set_types(a.elements, a.radii);
   attach_dataset(a);
   rcutfac = data->descriptor.rcutfac;
@@ -245,12 +245,13 @@ void FixEntropy::init()
     mine[1] = MAX(mine[1], -radius[i]);
   }
   MPI_Allreduce(mine, all, 2, MPI_DOUBLE, MPI_MAX, world);
-  const double rmax = all[0], shortest = -2.0 * all[1] * rcutfac;
+  longest = all[0];
+  const double shortest = -2.0 * all[1] * rcutfac;
   const double rmin0 = data->descriptor.snap.rmin0;
   if (term != Term::Core && !(rmin0 < shortest))
     error->all(FLERR, "fix entropy rmin0: found {}, expected less than the shortest cutoff, {}",
                rmin0, shortest);
-  const double cut = 2.0 * rmax * MAX(rcutfac, 1.0);
+  const double cut = 2.0 * longest * MAX(rcutfac, 1.0);
 
   // a list and ghosts of our own reach: nothing depends on the pair style
 
@@ -268,7 +269,9 @@ void FixEntropy::reserve_neighbours(double reach)
 {
   const double volume = domain->xprd * domain->yprd * domain->zprd;
   const double expected = double(atom->natoms) / volume * 4.0 / 3.0 * PI * reach * reach * reach;
-  const double wanted = MIN(2.0 * expected + 1000.0, 1.0e7);
+  // or all of them, if they huddle in a corner of the box
+  const double huddled = MIN(double(atom->natoms), 1.0e5);
+  const double wanted = MIN(MAX(2.0 * expected + 1000.0, huddled), 1.0e7);
   while (neighbor->oneatom < wanted) neighbor->oneatom *= 2;
   neighbor->pgsize = MAX(neighbor->pgsize, 10 * neighbor->oneatom);
 }
@@ -333,7 +336,7 @@ int FixEntropy::modify_param(int narg, char **arg)
   if (strcmp(arg[0], "entropy") == 0) {
     if (narg < 2) utils::missing_cmd_args(FLERR, "fix_modify entropy", error);
     entropy_user = utils::logical(FLERR, arg[1], false, lmp) == 1;
-    term = entropy_user ? Term::Full : Term::Core;
+    reset_term();
     return 2;
   }
   if (strcmp(arg[0], "radius") == 0) {
@@ -345,8 +348,9 @@ int FixEntropy::modify_param(int narg, char **arg)
     input->variable->compute_atom(ivar, igroup, radius, 1, 0);
     for (int i = 0; i < atom->nlocal; i++)
       if (!(radius[i] > 0.0) || !std::isfinite(radius[i]))
-        error->one(FLERR, "fix_modify radius: found {} for atom {}, expected a positive length",
-                   radius[i], atom->tag[i]);
+        fail_here(lmp,
+                  fmt::format("fix_modify radius: found {} for atom {}, expected a positive length",
+                              radius[i], atom->tag[i]));
     return 2;
   }
   return 0;

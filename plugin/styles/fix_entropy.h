@@ -59,9 +59,12 @@ class FixEntropy : public Fix {
 
   smax::Dataset &dataset() { return *data; }
   int ncoeff() const { return nfeat; }
+  // where the entropy of D + x has no value: an error, or (the greedy loop) a wall of energy
+  void set_tolerant(bool yes) { tolerant = yes; }
   enum class Term { Core, Features, Full };    // core only; core and features; everything
   void set_term(Term t) { term = t; }
-  bool entropy_wanted() const { return entropy_user; }
+  // what keyword entropy says; features are there for f_ID in either case
+  void reset_term() { term = entropy_user ? Term::Full : Term::Features; }
   double *radii() { return radius; }    // [nlocal + nghost] Angstrom
   double *const *features() const
   {
@@ -75,7 +78,8 @@ class FixEntropy : public Fix {
   double delta_entropy() const { return dS; }
 
   struct Tally {
-    bigint evaluations = 0, atom_evaluations = 0;    // with the entropy term
+    bigint evaluations = 0, atom_evaluations = 0;    // of features
+    bigint at_accept = 0;                            // evaluations at the last entropy_accept
     double kernel = 0.0, reduce = 0.0;               // seconds on this rank
   };
   Tally tally;
@@ -87,7 +91,7 @@ class FixEntropy : public Fix {
   std::shared_ptr<smax::Dataset> data;
   std::unique_ptr<smax::Bispectrum> kernel;
   int nfeat;
-  bool entropy_user, count_scale;
+  bool entropy_user, count_scale, tolerant;
   Term term;
   double K, A;
   double rcutfac;
@@ -96,6 +100,7 @@ class FixEntropy : public Fix {
   std::vector<int> ztype;          // [ntypes + 1]
   class NeighList *list;
 
+  double longest;    // radius at init()
   double *radius;    // per-atom effective radius, owned and ghost
   int nmax_array;
 

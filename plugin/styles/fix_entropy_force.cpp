@@ -2,6 +2,7 @@
 
 #include "bispectrum.h"
 #include "dataset.h"
+#include "failure.h"
 #include "fix_entropy.h"
 
 #include "atom.h"
@@ -17,6 +18,8 @@ using namespace LAMMPS_NS;
 using namespace smax;
 
 namespace {
+// where S(D+x) has no value, a minimiser that can't be stopped must find a wall
+constexpr double UNDEFINED = 1.0e20;
 constexpr double TINY_RSQ = 1.0e-20;    // as stock SNAP: coincident atoms give nothing
 constexpr double PI = 3.14159265358979323846;
 }    // namespace
@@ -58,9 +61,16 @@ void FixEntropy::evaluate(int vflag)
   if (term == Term::Full) {
     sums.assign(data->objective().nsums() + 1, 0.0);
     sums.back() = ecore;
-    entropy_term();
-    core = sums.back();
-    apply_gradient();
+    try {
+      entropy_term();
+      core = sums.back();
+      apply_gradient();
+    } catch (std::exception &e) {    // of sums that every rank has: the same on all
+      if (!tolerant) fail_partition(lmp, fmt::format("fix entropy: {}", e.what()));
+      dS = 0.0;
+      core = sums.back();
+      energy = UNDEFINED;
+    }
   } else {
     MPI_Allreduce(&ecore, &core, 1, MPI_DOUBLE, MPI_SUM, world);
     energy = core;
@@ -77,6 +87,13 @@ void FixEntropy::post_neighbor()
   double **x = atom->x;
   const int nlocal = atom->nlocal;
   const double skin = neighbor->skin;
+  // atoms made since init() may need a longer list than there is
+  for (int i = 0; i < nlocal + atom->nghost; i++)
+    if (radius[i] > longest)
+      fail_here(lmp,
+                fmt::format("fix entropy: radius {} of atom {} appeared during a run that began "
+                            "with at most {}, expected a new run after adding larger atoms",
+                            radius[i], atom->tag[i], longest));
   near_first.assign(nlocal + 1, 0);
   nearby.clear();
   for (int i = 0; i < nlocal; i++) {

@@ -34,20 +34,22 @@ class Generator {
   std::deque<Message> decisions;           // heard, not yet applied
   int64_t applied;                         // every decision below it is in our dataset
   bool stopped;
-  double started;
-  struct {
-    double wait = 0.0, io = 0.0, minimise = 0.0;
-  } seconds;
+  double started, waited;
+  double kernel_before, reduce_before;    // of the fix, when this run began
+  int64_t evaluations_before;
+  std::string unsaid;    // LAMMPS is mute during a minimisation
 
   void open();
-  Dataset load_or_stop();
+  void share(Dataset &data);
   Dataset resume(const Dataset &asked);
   void check_recipe(const RunState &state) const;
   void start_state(Dataset &data, bool keep_window);
   void make_reference();
   Moments random_cell(int64_t index, std::string &frame);
   void loop();
+  bool images_too_close(const Candidate &c, Result &r) const;
   Result try_candidate(int64_t index);
+  void speak();
   void hear(const Message &m);
   void listen();
   bool catch_up(int64_t index);

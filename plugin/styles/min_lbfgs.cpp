@@ -163,7 +163,7 @@ bool MinLBFGS::step(double slope)
     }
     // minimum of the parabola through both energies and the slope, kept inside bounds
     const double guess = 0.5 * slope * alpha * alpha / (ecurrent - e0 + slope * alpha);
-    alpha = MIN(0.5 * alpha, MAX(0.1 * alpha, guess));
+    alpha = MIN(0.5 * alpha, MAX(guess, 0.1 * alpha));
   }
   for (int i = 0; i < nvec; i++) xvec[i] = x0[i];
   ecurrent = energy_force(1);
@@ -179,7 +179,10 @@ void MinLBFGS::remember()
     y[p][i] = f0[i] - fvec[i];
   }
   const double sy = dot(s[p], y[p]);
-  if (!(sy > CURVATURE * sqrt(dot(s[p], s[p]) * dot(y[p], y[p])))) return;
+  if (!(sy > CURVATURE * sqrt(dot(s[p], s[p]) * dot(y[p], y[p])))) {
+    npairs = MIN(npairs, MEMORY - 1);    // the oldest pair lay where this one is now
+    return;
+  }
   rho[p] = 1.0 / sy;
   newest = p;
   npairs = MIN(npairs + 1, MEMORY);

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pysmax.cli.dataset import app as dataset
 from pysmax.cli.label import label
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app.command()(label)
 
 Prefix = Annotated[str, typer.Argument(help="Prefix of the run's files, as in lmp -var out PREFIX.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]
+
+app.add_typer(dataset, name="dataset")
 
 
 @app.command()

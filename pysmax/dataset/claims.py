@@ -110,8 +110,9 @@ class Claims:
         for owner, where, pid, birth, beat in db.execute(
             "SELECT id, machine, pid, born, beat FROM owners"
         ).fetchall():
-            gone = where == machine() and born(pid) != birth
-            if gone or time.time() - beat > STALE_S:
+            # here a process that sleeps lives; elsewhere only its heartbeat can be seen
+            dead = born(pid) != birth if where == machine() else time.time() - beat > STALE_S
+            if dead:
                 db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
                 db.execute("DELETE FROM owners WHERE id = ?", (owner,))
 

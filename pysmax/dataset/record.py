@@ -28,7 +28,9 @@ class Level:
     @property
     def hash(self) -> str:
         """16 hex digits of engine and settings; the version is recorded but is no other level."""
-        text = json.dumps([self.engine, self.settings], sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(
+            [self.engine, self.settings], sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -37,7 +39,7 @@ class Label:
     """Numbers of one calculation.
 
     energy: eV, of the whole cell, extrapolated to zero smearing where the engine smears; forces [n, 3] eV/A;
-    stress [6] eV/A^3, Voigt order xx yy zz yz xz xy, sign of ASE: (1/V) dE/dstrain, negative under compression;
+    stress [6] eV/A^3, Voigt order xx yy zz yz xz xy, ASE sign: (1/V) dE/dstrain, negative under compression;
     None where the structure is not periodic in all directions; magmoms [n] Bohr magnetons, None without spin.
     ``extra`` holds scalars worth keeping, the unit in the name (``free_energy_eV``).
     """
@@ -63,7 +65,7 @@ class Attempt:
 class Record:
     """What a dataset holds of one structure.
 
-    ``atoms`` carries numbers, positions (A), cell (A), pbc and, if known, the array ``r_eff`` (A); nothing else
+    ``atoms`` carries numbers, positions (A), cell (A), pbc and, if known, the array ``r_eff`` (A); no more
     of it is kept. ``info`` is provenance (JSON): file, frame, index, seed, what the source says of it.
     """
 

@@ -16,6 +16,7 @@ from pysmax.errors import SmaxError
 
 SIZE = 50_000  # records after which a writer begins a new shard
 BUSY_S = 120.0  # longest wait for another process's transaction
+PAGE = 4096  # bytes
 MANY = 500  # keys in one query
 SELECT = ", ".join(NAMES)
 
@@ -59,12 +60,22 @@ class Shard:
             names = [r[1] for r in self.db.execute("PRAGMA table_info(records)")]
             if names != ["id", *NAMES]:
                 raise DamagedShard(path, "no table of records" if not names else f"columns {names}")
-            if len(self) and self.db.execute("SELECT id FROM records LIMIT 1").fetchone() is None:
-                raise DamagedShard(path, "no first record")
+            self._check_size()
 
     def __len__(self) -> int:
         with self.reading():
             return int(self.db.execute("SELECT coalesce(max(id), 0) FROM records").fetchone()[0])
+
+    def _check_size(self) -> None:
+        """SQLite takes a last page that is cut for one full of zeros."""
+        self.db.execute("BEGIN")  # with the next line: nobody writes in between
+        (pages,) = self.db.execute(
+            "SELECT page_count FROM pragma_page_count, sqlite_master LIMIT 1"
+        ).fetchone()
+        size = self.path.stat().st_size
+        self.db.execute("COMMIT")
+        if size < pages * PAGE:
+            raise DamagedShard(self.path, f"{size} bytes, expected {pages * PAGE}")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -120,7 +131,9 @@ class Shard:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if isinstance(e, sqlite3.OperationalError):
-                raise SmaxError(f"{self.path}: cannot be written: {_why(self.path) or e}") from None
+                raise SmaxError(
+                    f"{self.path}: cannot be written: {_why(self.path) or e}; is the disk full?"
+                ) from None
             if isinstance(e, sqlite3.DatabaseError):
                 raise DamagedShard(self.path, e) from None
             raise
@@ -141,21 +154,25 @@ class Shard:
         self.db.close()
 
 
-def create(folder: Path, number: int, tail: str = "") -> Path:
-    """A new, empty shard in ``folder``; it appears whole, under a name that no other writer takes."""
+def create(folder: Path, number: int, tail: str = "", publish: bool = True) -> Path:
+    """A new, empty shard in ``folder``; it appears whole, under a name that no other writer takes.
+
+    Without ``publish`` it stays hidden: .NAME.new, to be renamed to NAME.
+    """
     name = f"{number:05d}-{secrets.token_hex(4)}{tail}.sqlite"
     temporary, path = folder / f".{name}.new", folder / name
     try:
         db = sqlite3.connect(temporary, isolation_level=None)
         try:
-            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            db.executescript(f"PRAGMA page_size = {PAGE}; BEGIN; {_SCHEMA} COMMIT;")
         finally:
             db.close()
-        os.rename(temporary, path)
+        if publish:
+            os.rename(temporary, path)
     except (sqlite3.Error, OSError) as e:
         temporary.unlink(missing_ok=True)
         raise SmaxError(f"{path}: cannot be made: {_why(folder) or e}") from None
-    return path
+    return path if publish else temporary
 
 
 def number(path: Path) -> int:
@@ -166,6 +183,8 @@ def number(path: Path) -> int:
 
 def _why(path: Path) -> str:
     """A plain reason for SQLite's 'unable to open' and 'readonly', if there is one."""
-    if not path.exists():
-        return "no such file"
-    return "no permission to read it" if not os.access(path, os.R_OK) else ""
+    try:
+        os.stat(path)
+    except OSError as e:
+        return str(e.strerror)
+    return "" if os.access(path, os.R_OK) else "no permission to read it"

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pysmax.dataset import arrays as flat
+from pysmax.dataset import description, query
 from pysmax.dataset.claims import Claims
-from pysmax.dataset.codec import COLUMNS, LEVEL, NAMES, Row, decode, intact
+from pysmax.dataset.codec import Row
+from pysmax.dataset.query import SELECT
 from pysmax.dataset.record import Level, Record
-from pysmax.dataset.shard import SIZE, DamagedShard, Shard, create, number
+from pysmax.dataset.shard import SIZE, Shard, create, number
 from pysmax.dataset.writer import Writer, writing
 from pysmax.errors import SmaxError
-from pysmax.files import read_text, write_atomically
 
-FORMAT = "smax-dataset"
-VERSION = 1
 Counts = dict[str, dict[str, dict[str, dict[str, int]]]]  # source, level hash, status, reason
-SELECT = ", ".join(NAMES)
 
 
 class Dataset:
@@ -33,28 +31,31 @@ class Dataset:
         self.path = path
         self.claims = Claims(path / "claims.sqlite")
         self._open: dict[Path, Shard] = {}
+        self._left_out: set[str] = set()
+        self._names: list[str] = []  # of the last listing: most do not change
+        self._paths: list[Path] = []
         self._pid = os.getpid()
 
     @classmethod
     def create(cls, path: str | Path, exist_ok: bool = False) -> Dataset:
         """Make an empty dataset; with ``exist_ok`` open the one that is there."""
         path = Path(path)
-        if exist_ok and (path / "dataset.json").exists():
+        if exist_ok and description.exists(path):
             return cls.open(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise SmaxError(f"{path}: exists already, expected a new folder for the dataset")
         try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise SmaxError(f"{path}: exists already, expected a new folder for the dataset")
             (path / "shards").mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise SmaxError(f"{path}: cannot be made: {e.strerror}") from None
-        write_atomically(path / "dataset.json", (json.dumps(_description(), indent=1) + "\n").encode())
+        description.write(path)
         return cls(path)
 
     @classmethod
     def open(cls, path: str | Path) -> Dataset:
         """Open a dataset; SmaxError if it is none, of a newer version, or a shard is damaged."""
         dataset = cls(Path(path))
-        dataset._check_description()
+        dataset.check_description()
         for shard in dataset.paths():
             dataset.shard(shard)
         return dataset
@@ -66,7 +67,10 @@ class Dataset:
             names = os.listdir(folder)
         except OSError as e:
             raise SmaxError(f"{folder}: {e.strerror}") from None
-        return [folder / n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
+        if names != self._names:
+            chosen = [n for n in sorted(names) if n.endswith(".sqlite") and not n.startswith(".")]
+            self._names, self._paths = names, [folder / n for n in chosen if n not in self._left_out]
+        return self._paths
 
     def shard(self, path: Path) -> Shard:
         """A shard of ``paths``, opened once."""
@@ -75,6 +79,11 @@ class Dataset:
         if path not in self._open:
             self._open[path] = Shard(path)
         return self._open[path]
+
+    def leave_out(self, path: Path) -> None:
+        """Go on without a damaged shard."""
+        self._left_out.add(path.name)
+        self._names = []
 
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""
@@ -116,7 +125,7 @@ class Dataset:
         """The record, or None."""
         for shard in self.shards():
             for row in shard.lookup(f"id, {SELECT}", [key]):
-                return _record(shard, row)
+                return query.record_of(shard, row)
         return None
 
     def __contains__(self, key: str) -> bool:
@@ -133,47 +142,17 @@ class Dataset:
 
     def at(self, positions: Sequence[int]) -> list[Record]:
         """Records by position, 0 to len - 1."""
-        return self._pick(positions, lambda s: len(s), lambda s, ids: [i + 1 for i in ids])
+        return query.at(self.shards(), positions, self.path)
 
     def sample(self, n: int, seed: int, status: str | None = "ok") -> list[Record]:
         """``n`` different records (or all, if there are fewer), each as likely as any other."""
-        where, values = ("", []) if status is None else ("WHERE status = ?", [status])
-        ids: dict[Path, list[int]] = {}
-
-        def count(shard: Shard) -> int:
-            return int(shard.fetch("count(*)", where, values)[0][0])
-
-        def choose(shard: Shard, chosen: list[int]) -> list[int]:
-            ids[shard.path] = [i for (i,) in shard.fetch("id", f"{where} ORDER BY id", values)]
-            return [ids[shard.path][i] for i in chosen]
-
-        total = sum(map(count, self.shards()))
+        positions = self.positions(status)
         rng = np.random.default_rng(seed)
-        chosen = rng.choice(total, size=min(n, total), replace=False).tolist() if total else []
-        return self._pick(chosen, count, choose)
+        return self.at(positions[rng.permutation(len(positions))[:n]].tolist())
 
-    def _pick(
-        self,
-        positions: Sequence[int],
-        count: Callable[[Shard], int],
-        ids: Callable[[Shard, list[int]], list[int]],
-    ) -> list[Record]:
-        found: dict[int, Record] = {}
-        start = 0
-        wanted = np.unique(np.asarray(positions, dtype=np.int64))
-        for shard in self.shards():
-            end = start + count(shard)
-            inside = [
-                int(p) - start for p in wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, end)]
-            ]
-            for i, id_ in zip(inside, ids(shard, inside) if inside else [], strict=True):
-                (row,) = shard.fetch(f"id, {SELECT}", "WHERE id = ?", [id_])
-                found[start + i] = _record(shard, row)
-            start = end
-        missing = [p for p in positions if int(p) not in found]
-        if missing:
-            raise SmaxError(f"{self.path}: there is no record {missing[0]}, expected 0 to {start - 1}")
-        return [found[int(p)] for p in positions]
+    def positions(self, status: str | None = "ok") -> npt.NDArray[np.int64]:
+        """Where the records of a status are, in their order."""
+        return query.positions(self.shards(), status)
 
     def rows(
         self,
@@ -186,7 +165,7 @@ class Dataset:
     ) -> Iterator[tuple[Shard, list[Row]]]:
         """Batches of (id, columns ``what``) of the records that match, in order; ``level`` is a hash."""
         for shard in self.shards():
-            where, values = _where(shard, status, source, level)
+            where, values = query.where(shard, status, source, level)
             if start:
                 n = int(shard.fetch("count(*)", f"WHERE {where}", values)[0][0])
                 if start >= n:
@@ -212,7 +191,7 @@ class Dataset:
         """Records that match, streamed in order from number ``start``; ``batch`` of them are in memory."""
         for shard, part in self.rows(SELECT, status, source, level, start, batch):
             for row in part:
-                yield _record(shard, row)
+                yield query.record_of(shard, row)
 
     def arrays(
         self,
@@ -228,8 +207,8 @@ class Dataset:
         numbers [N], forces [N,3], positions [N,3], r_eff [N], magmoms [N]. What a record lacks is NaN.
         Also source, key, reason: lists of m strings. Checksums are not looked at: ``check`` does that.
         """
-        query = flat.query(fields)
-        for shard, part in self.rows(query, status, source, level, 0, batch):
+        what = flat.query(fields)
+        for shard, part in self.rows(what, status, source, level, 0, batch):
             with shard.reading():
                 yield flat.join(fields, part, shard.path)
 
@@ -270,62 +249,6 @@ class Dataset:
                 self.claims.release(id_, done)
             yield mine - done
 
-    def _check_description(self) -> None:
-        path = self.path / "dataset.json"
-        if not path.exists():
-            raise SmaxError(f"{self.path}: not a dataset, expected a folder with dataset.json")
-        try:
-            found = json.loads(read_text(path))
-        except ValueError:
-            raise SmaxError(f"{path}: not JSON, expected the description of a dataset") from None
-        if not isinstance(found, Mapping) or found.get("format") != FORMAT:
-            raise SmaxError(f"{path}: 'format' is not '{FORMAT}', expected the description of a dataset")
-        if found.get("version") != VERSION:
-            raise SmaxError(
-                f"{path}: version is {found.get('version')}, expected {VERSION}: a newer pysmax wrote it"
-            )
-
-
-def _where(
-    shard: Shard, status: str | None, source: str | None, level: str | None
-) -> tuple[str, list[object]]:
-    terms, values = ["1"], list[object]()
-    for name, value in (("status", status), ("source", source)):
-        if value is not None:
-            terms.append(f"{name} = ?")
-            values.append(value)
-    if level is not None:
-        ids = [i for i, v in shard.levels().items() if v.hash == level]
-        terms.append("level IS NULL" if level == "-" else f"level IN ({','.join('?' * len(ids))})")
-        values += ids
-    return " AND ".join(terms), values
-
-
-def _record(shard: Shard, row: Row) -> Record:
-    id_, *rest = row
-    if not intact(tuple(rest)):
-        raise DamagedShard(shard.path, f"the checksum of record {id_} does not match")
-    try:
-        return decode(tuple(rest), shard.levels([rest[LEVEL]]))
-    except (ValueError, KeyError, TypeError) as e:
-        raise DamagedShard(shard.path, f"record {id_}: {e}") from None
-
-
-def _description() -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "written_by": "pysmax",
-        "shards": "shards/*.sqlite, each an SQLite 3 database with tables records and levels",
-        "bytes": "arrays are little-endian, C order, without a header",
-        "units": {
-            "length": "A",
-            "energy": "eV",
-            "force": "eV/A",
-            "stress": "eV/A^3",
-            "magnetic moment": "Bohr magneton",
-        },
-        "signs": "stress is (1/V) dE/dstrain, negative under compression, Voigt order xx yy zz yz xz xy",
-        "levels": "a level of theory: engine, its version, settings that can change a number (JSON), hash",
-        "columns": {name: meaning for name, (_, meaning) in COLUMNS.items()},
-    }
+    def check_description(self) -> None:
+        """Raise SmaxError unless dataset.json is that of a dataset of this version."""
+        description.check(self.path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pysmax.dataset.codec import NAMES, encode
 from pysmax.dataset.record import Level, Record
+from pysmax.dataset.seen import Seen
 from pysmax.dataset.shard import SIZE, Shard
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 1.0
 MOST = 1000  # records in memory
+SOON = 200  # records after which all keys are read once
 STATUS = NAMES.index("status")
 Pending = dict[str, tuple[list[object], Level | None, bool]]  # key: row, level, replaces a failed one
 
@@ -32,6 +34,8 @@ class Writer:
         self._pending: Pending = {}
         self._last = time.monotonic()
         self._lock = threading.RLock()
+        self._added = 0
+        self._seen: Seen | None = None
 
     def add(self, record: Record, replace_failed: bool = False) -> bool:
         """Whether the record is taken; False if its key is there with a status that it does not replace.
@@ -44,7 +48,7 @@ class Writer:
         key, status = str(values[0]), str(values[STATUS])
         with self._lock:
             before = self._pending[key][0][STATUS] if key in self._pending else None
-            found = before or self._dataset.status_of([key]).get(key)
+            found = before or self._status(key)
             if not _replaces(status, found, replace_failed):
                 return False
             self._pending[key] = (values, record.level, replace_failed)
@@ -63,13 +67,29 @@ class Writer:
                 return 0
             with self._dataset.claims.transaction():
                 written = self._write()
+            if self._seen is not None:
+                self._seen.note(self._pending)
             self._pending = {}
             self._last = time.monotonic()
             self.committed += written
             return written
 
+    def _status(self, key: str) -> str | None:
+        """That of a key, as of the last commit at least."""
+        self._added += 1
+        if self._added == SOON:
+            self._seen = Seen()
+            self._seen.update(self._dataset.shards())
+        if self._seen is not None and not self._seen.maybe(key):
+            return None
+        return self._dataset.status_of([key]).get(key)
+
     def _write(self) -> int:
-        there = self._dataset.locate(self._pending)
+        asked = list(self._pending)
+        if self._seen is not None:
+            self._seen.update(self._dataset.shards())  # under the lock: nothing is missed
+            asked = [key for key in asked if self._seen.maybe(key)]
+        there = self._dataset.locate(asked)
         new: list[tuple[list[object], Level | None]] = []
         replaced: dict[Shard, list[tuple[list[object], Level | None]]] = {}
         for key, (values, level, failed_too) in self._pending.items():

@@ -34,9 +34,9 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_energy_eV_per_atom: float | None = Field(200.0, gt=0, description="largest |energy| per atom")
-    max_force_eV_per_A: float | None = Field(300.0, gt=0, description="largest force on an atom")
-    max_stress_eV_per_A3: float | None = Field(None, gt=0, description="largest stress component")
+    max_energy_eV_per_atom: float | None = Field(default=200.0, gt=0, description="largest |energy| per atom")
+    max_force_eV_per_A: float | None = Field(default=300.0, gt=0, description="largest force on an atom")
+    max_stress_eV_per_A3: float | None = Field(default=None, gt=0, description="largest stress component")
 
 
 class EngineConfig(BaseModel, ABC):
@@ -49,7 +49,7 @@ class EngineConfig(BaseModel, ABC):
     OUTSIDE: ClassVar[frozenset[str]] = frozenset({"engine", "limits", "timeout_s"})
 
     limits: Limits = Limits()
-    timeout_s: float | None = Field(None, gt=0, description="wall time allowed for one structure")
+    timeout_s: float | None = Field(default=None, gt=0, description="wall time allowed for one structure")
 
     @abstractmethod
     def version(self) -> str:
@@ -83,7 +83,7 @@ class Engine(ABC):
     def compute(self, atoms: ase.Atoms, attempt: int) -> Label:
         """The label by settings ``attempt``; raises EngineFailure. ``atoms`` is not changed."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Let go of processes and files."""
 
 

@@ -77,6 +77,21 @@ def test_add_gives_the_moments_of_stock_features(
     assert_moments(np.load(tmp_path / "a.moments"), vectors(tmp_path, cells, mode))
 
 
+@pytest.mark.parametrize("layout", ["1", "2", "2x1", "2x2"])
+def test_features_of_a_file(lmp: Lmp, tmp_path: Path, cells: list[Cell], layout: str) -> None:
+    """Rows by atom, frame after frame, whatever the layout; no reference needed, nothing added."""
+    write_frames(tmp_path / "set.extxyz", [c.atoms for c in cells])
+    text = fix("atom", entropy="no") + "entropy_dataset e features set.extxyz b.npz\n"
+    ranks = int(np.prod([int(n) for n in layout.split("x")]))
+    done = lmp(text + 'print "N $(f_e[6])"\n', ranks=ranks, partition=layout if "x" in layout else "")
+    log = done.file("log.lammps.0") if "x" in layout else done.log
+    assert "\nN 0\n" in log and "31 vectors to b.npz" in log
+    file = np.load(tmp_path / "b.npz")
+    assert file["natoms"].tolist() == [len(c) for c in cells]
+    want = vectors(tmp_path, cells, "atom")
+    assert np.max(np.abs(file["features"] - want) / (np.abs(want) + want.std(axis=0))) < 1e-10
+
+
 def test_file_is_one_of_numpy(lmp: Lmp, tmp_path: Path, cells: list[Cell]) -> None:
     write_frames(tmp_path / "ref.extxyz", [c.atoms for c in cells])
     write_frames(tmp_path / "set.extxyz", [c.atoms for c in cells[:3]])

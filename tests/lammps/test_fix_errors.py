@@ -55,7 +55,7 @@ ARGUMENTS = {
     "strength text": fix("strength 1.0x", "strength: found '1.0x'", "positive number"),
     "core": fix("core -1", "core: found '-1'", "0 or more"),
     "core nan": fix("core nan", "core: found 'nan'", "0 or more"),
-    "eps": fix("eps 0", "eps: found '0'", "from 1e-14 to 1"),
+    "eps": fix("eps 0", "eps: found '0'", "from 1e-12 to 1"),
     "rfac0": fix("rfac0 1.5", "rfac0: found '1.5'", "above 0 and up to 1"),
     "rmin0": fix("rmin0 -0.1", "rmin0: found '-0.1'", "0 or more"),
     "rcutfac": fix("rcutfac 0", "rcutfac: found '0'", "from 1 to 20"),
@@ -112,9 +112,12 @@ ARGUMENTS = {
     "accept negative": later("entropy_accept e closest 0.9 -1", "closest: found '-1'", "length"),
     "dataset nothing": later("entropy_dataset e", "entropy_dataset"),
     "dataset fix": later("entropy_dataset nope clear", "entropy_dataset: found 'nope'", "a fix entropy"),
-    "dataset action": later("entropy_dataset e load x", "found 'load'", "write, add, reference or clear"),
+    "dataset action": later(
+        "entropy_dataset e load x", "found 'load'", "write, add, reference, clear or features"
+    ),
     "dataset no file": later("entropy_dataset e read", "read: found 0 arguments, expected one file"),
     "dataset two files": later("entropy_dataset e add a b", "add: found 2 arguments, expected one file"),
+    "features one file": later("entropy_dataset e features a", "found 1 arguments, expected two files"),
     "dataset clear": later("entropy_dataset e clear x", "clear: found 1 arguments, expected none"),
 }
 
@@ -129,6 +132,9 @@ FILES = {
     "nan": later("entropy_dataset e read nan.moments", "nan.moments", "not finite"),
     "mode": later("entropy_dataset e read config.moments", "mode is config, expected atom"),
     "twojmax": later("entropy_dataset e read four.moments", "twojmax is 4, expected 2"),
+    "features folder": later(
+        "entropy_dataset e features two.extxyz no/a.npz", "no/a.npz", "cannot be written"
+    ),
     "folder": later("entropy_dataset e write no/folder/a.moments", "folder/a.moments", "cannot be written"),
     "empty": later("entropy_dataset e add empty.extxyz", "empty.extxyz", "no frames"),
     "cut off": later("entropy_dataset e add torn.extxyz", "torn.extxyz", "frame 2", "ends after 1 atoms"),

@@ -153,6 +153,17 @@ def test_default_radii_are_single_bond_radii(lmp: Lmp, tmp_path: Path) -> None:
     assert read_dump(tmp_path / "d.dump")[0]["f_e"][:, 0].tolist() == list(want.values())
 
 
+def test_features_without_entropy(lmp: Lmp, tmp_path: Path, ranks: int) -> None:
+    """entropy no: the energy is the core's alone, f_ID[*] holds the features all the same."""
+    cell, types = typed(np.random.default_rng(6), 9)
+    (tmp_path / "typed.data").write_text(data_text(cell, types, 3))
+    text = f"{HEAD}read_data typed.data\nmass * 1.0\n"
+    text += f"fix e all entropy entropy no elements {' '.join(TYPES)}\n" + dump("d", "x y z f_e[*]")
+    log = lmp(text + f'run 0\nprint "ENERGY $(f_e-f_e[4]:%.17g)"\n{PRINT_BOX}', ranks=ranks).log
+    assert "ENERGY 0\n" in log
+    check_against_stock(tmp_path, read_dump(tmp_path / "d.dump")[0], box_of(log)[0])
+
+
 @pytest.mark.parametrize("style", ["atomfile", "formula"])
 def test_radii_of_a_variable(lmp: Lmp, tmp_path: Path, ranks: int, style: str) -> None:
     cell, types = typed(np.random.default_rng(4), 10)

@@ -292,3 +292,23 @@ def test_any_record_comes_back(tmp_path_factory: pytest.TempPathFactory, records
     latest = {r.key: r for r in taken}  # a labelled one may have replaced an unlabelled one
     assert all(same(latest[r.key], r) for r in ds.records())
     assert ds.keys() == latest.keys() == {r.key for r in records}
+
+
+def test_a_long_writer_still_knows_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the point where keys are held in memory: its own, those before it, and those of another writer."""
+    monkeypatch.setattr("pysmax.dataset.writer.SOON", 5)
+    monkeypatch.setattr("pysmax.dataset.seen.BATCH", 4)
+    ds = Dataset.create(tmp_path / "ds")
+    with ds.writer(shard_size=7) as w:
+        assert all(w.add(record(i)) for i in range(20))
+    with ds.writer(shard_size=7) as w, Dataset.open(ds.path).writer(shard_size=7) as other:
+        assert [w.add(record(i)) for i in range(30)] == [False] * 20 + [True] * 10
+        for i in range(25, 40):
+            other.add(record(i))
+        other.commit()
+        assert w.commit() == 5  # of ten, five are the other's by now
+        assert not w.add(record(39)) and w.add(record(40)) and not w.add(record(40))
+        assert w.add(record(41, "failed")) and w.commit() == 2
+        assert not w.add(record(41)) and w.add(record(41), replace_failed=True)
+    assert len(ds) == len(ds.keys()) == 42
+    assert {r.status for r in ds.records()} == {"ok"}
