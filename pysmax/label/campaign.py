@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from pysmax.dataset.record import Level, Record
 from pysmax.dataset.store import Dataset
 from pysmax.dataset.writer import Writer
+from pysmax.errors import SmaxError
 from pysmax.label.inputs import Source, Unreadable
 from pysmax.label.pool import Done, Task
 from pysmax.label.progress import Progress
 
-COMMIT_S = 0.5  # a finished label is in the store at most so much later
+COMMIT_S = 1.0  # a finished label is in the store at most so much later; sooner where the disk is quick:
+COMMIT_SHARE = 0.1  # of the driver's time goes into commits
 SLOW_S = 1.0  # a label that took longer is committed at once
 BATCH = 512  # structures looked up together, and the most that are claimed together
 RETURN_S = (1.0, 30.0)  # between looks at what another campaign has claimed: first, last
@@ -57,7 +59,7 @@ class Campaign:
         self._failed_now: set[str] = set()  # not to be retried again in this run
         self._claims: list[_Claimed] = []
         self._unwritten: list[str] = []
-        self._last_commit = time.monotonic()
+        self._last_commit, self._commit_s = time.monotonic(), 0.0
         self._slots = 1
         self._batch = 1
         self._left = options.limit if options.limit is not None else -1  # -1: no limit
@@ -89,10 +91,9 @@ class Campaign:
         """Everything that is not in the store yet; what another campaign is at comes again later."""
         pause, first = RETURN_S[0], True
         while True:
-            elsewhere = yield from self._pass(first)
-            if not elsewhere or not self._left:
+            self.progress.waiting = yield from self._pass(first)
+            if not self.progress.waiting or not self._left:
                 return
-            self.progress.waiting = elsewhere
             until = time.monotonic() + pause
             while time.monotonic() < until:
                 yield None
@@ -166,7 +167,9 @@ class Campaign:
             self._commit(writer, now=True)
 
     def _commit(self, writer: Writer, now: bool = False) -> None:
-        if not self._unwritten or (not now and time.monotonic() - self._last_commit < COMMIT_S):
+        start = time.monotonic()
+        pause = min(COMMIT_S, self._commit_s / COMMIT_SHARE)
+        if not self._unwritten or (not now and start - self._last_commit < pause):
             return
         writer.commit()
         for key in self._unwritten:
@@ -177,10 +180,12 @@ class Campaign:
             claimed.close()
             self._claims.remove(claimed)
         self._last_commit = time.monotonic()
+        self._commit_s = self._last_commit - start
 
     def _release(self) -> None:
         while self._claims:
-            self._claims.pop().close()
+            with suppress(SmaxError):  # a full disk: claims end with this process
+                self._claims.pop().close()
 
 
 class _Claimed:

@@ -13,6 +13,7 @@ import pytest
 from conftest import BIN, ROOT, environment, run_program
 
 from pysmax.dataset.store import Dataset
+from pysmax.label.site import Slurm, read_site
 
 EXAMPLES = sorted(ROOT.glob("examples/*/in.*"))
 
@@ -30,6 +31,8 @@ def test_labels_from_structures(tmp_path: Path) -> None:
     train = ase.io.read(folder / "train.extxyz", index=":")
     assert all(np.isfinite(f.get_forces()).all() and f.get_stress().shape == (6,) for f in train)
     assert (folder / "comparison" / "index.html").exists()
+    site, sections = read_site(folder / "slurm.yaml", "slurm")
+    assert sections and isinstance(site, Slurm) and site.workers_per_node == 4
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.name)

@@ -26,7 +26,7 @@ executor:
   workers_per_node: 2
   walltime: "01:30:00"
   address: 127.0.0.1
-  lost_after_s: 8
+  lost_after_s: 4
   poll_s: 1
 """
 
@@ -77,6 +77,7 @@ def test_a_campaign_in_pilot_jobs(tmp_path: Path, flux: dict[str, str]) -> None:
     assert "0 labelled, 0 failed, 100 were there" in done.stdout and len(read(run)) == 100
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_no_pilots(tmp_path: Path, flux: dict[str, str]) -> None:
     run = write(tmp_path / "run.extxyz", structures(40))
     argv = arguments(tmp_path, "--set", "sleep_s=0.1")

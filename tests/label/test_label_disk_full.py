@@ -43,7 +43,7 @@ def own_mounts() -> bool:
 
 
 @pytest.mark.skipif(not own_mounts(), reason="no mount namespaces for this user")
-@pytest.mark.parametrize("size", ["8k", "200k", "400k"])
+@pytest.mark.parametrize("size", ["8k", "400k"])
 def test_a_full_disk(tmp_path: Path, size: str) -> None:
     n = 1000
     run = write(tmp_path / "run.extxyz", structures(n))
@@ -55,7 +55,8 @@ def test_a_full_disk(tmp_path: Path, size: str) -> None:
     small = ["unshare", "-rm", "sh", "-c", ON_SMALL_DISK, "sh", size, *argv]
     done = run_program(small, tmp_path, 60, trial_environment())
     assert done.returncode == 2, done.stdout + done.stderr
-    (error,) = done.stderr.splitlines()
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    error = done.stderr
     assert error.startswith("pysmax: disk/ds") and ("is full" in error or "No space left" in error)
 
     kept = tmp_path / "kept" / "ds"

@@ -89,7 +89,6 @@ def test_an_engine_that_does_not_load(how: str, said: str) -> None:
 
 
 def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:
-    """What a worker has started itself does not outlive it either."""
     script = tmp_path / "driver.py"
     script.write_text(
         textwrap.dedent(

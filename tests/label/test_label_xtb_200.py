@@ -75,12 +75,9 @@ def test_labels_are_those_of_tblite_alone(campaign: Path) -> None:
         solver = Calculator(
             "GFN1-xTB", a.numbers, a.positions / bohr_A, lattice=a.cell.array / bohr_A, periodic=a.pbc
         )
-        for name, value in (
-            ("temperature", 1160 * 3.166808578545117e-06),
-            ("verbosity", 0),
-            ("max-iter", 250),
-        ):
-            solver.set(name, value)
+        solver.set("temperature", 1160 * 3.166808578545117e-06)  # in Hartree
+        solver.set("max-iter", 250)
+        solver.set("verbosity", 0)
         result = solver.singlepoint()
         virial = np.asarray(result.get("virial"))
         assert r.label and r.label.stress is not None
