@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,9 @@ from label import trial_engine as trial
 from label.campaign_tools import check_labelled, command, computed, read, records, trial_environment, write
 from label.slurm_tools import install, queue, slurm
 from label.trial_engine import structures
+from label.vasp_tools import N, prepare
 
+PYSMAX = [sys.executable, "-c", "from pysmax.cli import main; main()"]
 pytestmark = pytest.mark.slurm
 
 SITE = """\
@@ -101,6 +104,23 @@ def test_a_driver_that_ends_leaves_no_jobs(tmp_path: Path, cluster: dict[str, st
     assert done.returncode == 0, done.stderr
     assert f"{60 - len(before)} labelled, 0 failed, {len(before)} were there" in done.stdout
     check_labelled(tmp_path / "run.dataset", read(run))
+
+
+def test_the_production_command(tmp_path: Path, cluster: dict[str, str]) -> None:
+    """Word for word, with a stand-in for vasp_std."""
+    settings = {
+        "kind": "slurm",
+        "workers_per_node": 2,
+        "walltime": "00:10:00",
+        "address": "127.0.0.1",
+        "poll_s": 1,
+    }
+    prepare(tmp_path, settings)
+    argv = "pysmax label run.extxyz --engine vasp --executor slurm --config site.yaml".split()
+    done = run_program([*PYSMAX, *argv[1:]], tmp_path, 200, cluster)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{N - 3} labelled, 3 failed" in done.stdout
+    assert not queue(cluster)
 
 
 def test_a_partition_that_is_not_there(tmp_path: Path, cluster: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from pysmax.dataset.store import Dataset
 
 N = 200
 # small cells: what is tested here does not depend on their size
-GENERATE = "elements all natoms 2-6 nelements 1-4 1 reference 30 core_steps 30 steps 30 ftol 5.0e-4"
+GENERATE = "elements all natoms 2-4 nelements 1-3 1 reference 30 core_steps 30 steps 30 ftol 5.0e-4"
 PYSMAX = [sys.executable, "-c", "from pysmax.cli import main; main()"]
 
 
