@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# CI tries the same examples each time; elsewhere each run tries others
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 BIN = Path(sys.executable).parent  # not resolved: the folder of the virtual environment
 ROOT = Path(__file__).resolve().parents[1]
