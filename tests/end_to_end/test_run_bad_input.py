@@ -36,6 +36,7 @@ CASES = {
     "nconf 3 closest 0.9 -1": ["closest", "'-1'", "length"],
     "nconf 3 restart maybe": ["restart", "'maybe'", "no or yes"],
     "nconf 3 exchange sometimes": ["exchange", "'sometimes'", "free or reproducible"],
+    "nconf 3 placements 0": ["placements", "'0'", "integer from 1"],
     "nconf 3 lag 0": ["lag", "'0'", "integer from 1"],
     "nconf 3 max_tries 0": ["max_tries", "'0'", "integer from 1"],
     "nconf 3 elements W Xx": ["elements", "'Xx'", "symbol from H to Cm"],

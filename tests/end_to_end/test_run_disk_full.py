@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import environment, run_program
 from end_to_end.run_tools import TIMEOUT_S, Run, check_files, command, refuse, script, succeed
-
-# a file system of its own that holds so many bytes; what is on it is saved before it goes
-ON_SMALL_DISK = """
-mount -t tmpfs -o size="$1" tmpfs disk || exit 99
-shift
-"$@"
-code=$?
-cp -a disk/. kept
-exit $code
-"""
-
-
-def own_mounts() -> bool:
-    """May this user mount in a namespace of its own?"""
-    try:
-        probe = subprocess.run(
-            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
-        )
-    except FileNotFoundError:
-        return False
-    return probe.returncode == 0
+from small_disk import ON_SMALL_DISK, own_mounts
 
 
 @pytest.mark.skipif(not own_mounts(), reason="no mount namespaces for this user")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,27 +18,7 @@ from label.campaign_tools import (
     write,
 )
 from label.trial_engine import structures
-
-# a file system of its own that holds so many bytes; what is on it is saved before it goes
-ON_SMALL_DISK = """
-mount -t tmpfs -o size="$1" tmpfs disk || exit 99
-shift
-"$@"
-code=$?
-cp -a disk/. kept
-exit $code
-"""
-
-
-def own_mounts() -> bool:
-    """May this user mount in a namespace of its own?"""
-    try:
-        probe = subprocess.run(
-            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True
-        )
-    except FileNotFoundError:
-        return False
-    return probe.returncode == 0
+from small_disk import ON_SMALL_DISK, own_mounts
 
 
 @pytest.mark.skipif(not own_mounts(), reason="no mount namespaces for this user")
