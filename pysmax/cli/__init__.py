@@ -11,6 +11,8 @@ import typer
 
 from pysmax.cli.dataset import app as dataset
 from pysmax.cli.enrich import app as enrich
+from pysmax.cli.grace import app as grace
+from pysmax.cli.grace import evaluate, runs, train
 from pysmax.cli.label import label
 
 app = typer.Typer(
@@ -26,6 +28,10 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to w
 app.command()(label)
 app.add_typer(dataset, name="dataset")
 app.add_typer(enrich, name="enrich")
+app.command()(train)
+app.command()(evaluate)
+app.command()(runs)
+app.add_typer(grace, name="grace")
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""GRACE potentials: trained, evaluated and run by programs in an environment of their own."""

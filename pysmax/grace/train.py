@@ -1,0 +1,166 @@
+"""A training: data, gracemaker, the model's folder. Again: it goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from pysmax.dataset.progress import progress
+from pysmax.errors import SmaxError
+from pysmax.files import read_text, write_atomically
+from pysmax.grace import references
+from pysmax.grace.config import Config
+from pysmax.grace.data import Tally, write_frames
+from pysmax.grace.environment import Environment, locate
+from pysmax.grace.maker import Work, maker_input, run_program
+from pysmax.grace.model import Model
+from pysmax.grace.publish import build_uq, publish
+from pysmax.grace.run import DATA, Run, owned
+
+Say = Callable[[str], object]
+
+
+def train(config: Config, folder: Path, say: Say = print) -> Model:
+    """Train in ``folder``, a new one or that of the same training; returns the model.
+
+    Raises SmaxError if the folder is of another training, another process works there, or a program fails.
+    """
+    env = locate()
+    run = Run(folder, config)
+    with owned(run) as lock:
+        data = _prepare(run, say)
+        _train(run, env, lock, data["parts"]["train"], say)
+        if not run.model.exists():
+            publish(run, env, data)
+        model = Model.open(run.model)
+        if config.uq:
+            build_uq(run, env, lock, say)
+    say(f"wrote {run.model}")
+    return model
+
+
+def _prepare(run: Run, say: Say) -> dict[str, Any]:
+    """The data of the run, written once; what is in them."""
+    path = run.folder / DATA
+    if not path.exists():
+        part = run.folder / "data.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        with progress("data", None) as step:
+            tally, fitted = write_frames(run.config.data, part, step)
+        data = {
+            **tally.as_dict(),
+            "lines": tally.lines(),
+            "references": _references(run.config, tally, fitted),
+        }
+        write_atomically(part / "data.json", json.dumps(data, indent=1).encode())
+        os.rename(part, run.folder / "data")
+    data = run.data
+    for line in data["lines"]:
+        say(line)
+    _check(run.config, data)
+    return data
+
+
+def _references(config: Config, tally: Tally, fitted: references.References) -> dict[str, float]:
+    given = config.model.reference_energies
+    found = fitted.fit(tally.symbols) if given == "fit" else dict(given)
+    if missing := [s for s in tally.symbols if s not in found]:
+        raise SmaxError(
+            f"model.reference_energies: none for {' '.join(missing)}, expected one for every element"
+        )
+    return found
+
+
+def _check(config: Config, data: dict[str, Any]) -> None:
+    for part, share in (("train", "validation"), ("validation", "validation")):
+        if not data["parts"].get(part):
+            raise SmaxError(
+                f"data: of {data['structures']} structures none is for {part} "
+                f"(data.{share} is {getattr(config.data, share):g}): expected more structures or other shares"
+            )
+    for name, weight in config.fit.loss.model_dump(exclude={"delta"}).items():
+        if weight > 0 and not data["has"].get(name):
+            raise SmaxError(f"data: no structure has {name}, but fit.loss.{name} is {weight:g}: expected 0")
+    if config.model.elements and (more := sorted(set(data["elements"]) - set(config.model.elements))):
+        raise SmaxError(f"data: found {' '.join(more)}, which are not among model.elements")
+
+
+def _train(run: Run, env: Environment, lock: IO[Any], structures: int, say: Say) -> None:
+    work, epochs = run.work, run.config.fit.epochs
+    if (work.folder / "finished").exists():
+        return
+    elements = run.config.model.elements or list(run.data["references"])
+    given = maker_input(run.config, elements, run.data["references"], structures)
+    write_atomically(run.folder / "input.yaml", yaml.safe_dump(given, sort_keys=False).encode())
+    command = ["gracemaker", "input.yaml"]
+    if run.config.fit.multi_gpu:
+        command.append("-m")
+    if given["potential"]["preset"] == "FS":
+        command.append("-sf")
+    if work.checkpoint.exists():
+        say(f"going on after epoch {work.epoch()} of {epochs}")
+        command.append("-rl")
+        _keep_best(work)
+    started = time.monotonic()
+    with progress(f"train {run.folder.name}", epochs) as step:
+        shown = 0
+
+        def watch() -> None:
+            nonlocal shown
+            epoch = work.epoch()
+            step(epoch - shown)
+            shown = epoch
+
+        try:
+            run_program(env, command, run.folder, lock, watch)
+        finally:
+            _add_seconds(run, time.monotonic() - started)
+    if not (work.final_model / "saved_model.pb").exists():
+        raise SmaxError(f"gracemaker ended without a model; see {run.folder / 'gracemaker.log'}")
+    _restore_best(run, env, lock)
+    write_atomically(work.folder / "finished", b"")
+
+
+def _keep_best(work: Work) -> None:
+    """gracemaker forgets which epoch was best when it is started again: keep that of before."""
+    losses = [m["total_loss/test"] for m in work.metrics() if m.get("total_loss/test") is not None]
+    note = work.folder / "best_before.json"
+    if not losses or not Path(f"{work.best}.index").exists():
+        return
+    if note.exists() and json.loads(read_text(note))["loss"] <= min(losses):
+        return
+    for path in work.best.parent.glob(f"{work.best.name}.*"):
+        kept = path.with_name(path.name.replace(work.best.name, "checkpoint.best_before"))
+        shutil.copyfile(path, kept)
+    write_atomically(note, json.dumps({"loss": min(losses), "epochs": len(losses)}).encode())
+
+
+def _restore_best(run: Run, env: Environment, lock: IO[Any]) -> None:
+    """Export the best epoch of an earlier start, where none of the last was better."""
+    work = run.work
+    note = work.folder / "best_before.json"
+    if not note.exists():
+        return
+    before = json.loads(read_text(note))
+    later = [m["total_loss/test"] for m in work.metrics()[before["epochs"] :] if "total_loss/test" in m]
+    if later and min(later) <= before["loss"]:
+        return
+    for path in work.best.parent.glob("checkpoint.best_before.*"):
+        shutil.copyfile(path, path.with_name(path.name.replace("checkpoint.best_before", work.best.name)))
+    run_program(env, ["gracemaker", "input.yaml", "-r", "-s"], run.folder, lock)
+    shutil.rmtree(work.final_model)
+    os.rename(work.folder / "saved_model", work.final_model)
+
+
+def _add_seconds(run: Run, seconds: float) -> None:
+    path = run.folder / "seconds.json"
+    before = json.loads(path.read_text()) if path.exists() else []
+    write_atomically(path, json.dumps([*before, round(seconds, 1)]).encode())
