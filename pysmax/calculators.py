@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import CalculationFailed, Calculator, all_changes
 
 from pysmax.grace.model import Model
 from pysmax.grace.predict import Predictor
@@ -29,7 +29,7 @@ class GraceCalculator(Calculator):
         assert self.atoms is not None
         (found,) = self._predictor.predict([self.atoms])
         if found.why:
-            raise RuntimeError(found.why)
+            raise CalculationFailed(found.why)
         self.results = {"energy": found.energy, "free_energy": found.energy, "forces": found.forces}
         if np.isfinite(found.stress).all():
             self.results["stress"] = found.stress

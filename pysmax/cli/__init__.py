@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from pysmax.cli.enrich import app as enrich
 from pysmax.cli.grace import app as grace
 from pysmax.cli.grace import evaluate, runs, train
 from pysmax.cli.label import label
+from pysmax.cli.merge import merge
 
 app = typer.Typer(
     help="Maximum-entropy datasets of atomic structures.",
@@ -28,6 +28,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to w
 app.command()(label)
 app.add_typer(dataset, name="dataset")
 app.add_typer(enrich, name="enrich")
+app.command()(merge)
 app.command()(train)
 app.command()(evaluate)
 app.command()(runs)
@@ -63,6 +64,7 @@ def inputs(
     ] = None,
 ) -> None:
     """Print gen_entropy.in (with --set: made to measure), or copy all LAMMPS inputs to a folder (-o)."""
+    from pysmax.cli.files import make_folder, refuse_existing
     from pysmax.files import read_text, write_atomically
     from pysmax.paths import inputs_folder
 
@@ -75,8 +77,8 @@ def inputs(
             typer.echo(text, nl=False)
             return
         target = output / "gen_entropy.in"
-        _refuse_existing([target])
-        _make_folder(output)
+        refuse_existing([target])
+        make_folder(output)
         write_atomically(target, text.encode())
         typer.echo(f"wrote {target}")
         return
@@ -85,27 +87,11 @@ def inputs(
         return
     files = sorted(p for p in source.rglob("*") if p.is_file())
     targets = [output / p.relative_to(source) for p in files]
-    _refuse_existing(targets)
+    refuse_existing(targets)
     for file, target in zip(files, targets, strict=True):
-        _make_folder(target.parent)
+        make_folder(target.parent)
         write_atomically(target, file.read_bytes())
         typer.echo(f"wrote {target}")
-
-
-@app.command()
-def merge(
-    out: Annotated[Path, typer.Argument(help="Moments file to write.")],
-    parts: Annotated[list[Path], typer.Argument(help="Moments files of disjoint datasets.")],
-) -> None:
-    """Merge moments files: OUT can start a run that fills what all of them lack."""
-    from pysmax.merge import merge_files
-    from pysmax.moments import entropy, save
-
-    _refuse_existing([out])
-    m = merge_files(parts)
-    save(out, m)
-    tail = f", S = {entropy(m):.6f} nats" if len(m.variance) else ""
-    typer.echo(f"wrote {out}: {m.count} vectors{tail}")
 
 
 def main() -> None:
@@ -123,20 +109,3 @@ def _bare(prefix: str) -> str:
     for suffix in (".moments", ".extxyz", ".table.csv"):
         prefix = prefix.removesuffix(suffix)
     return prefix
-
-
-def _make_folder(folder: Path) -> None:
-    from pysmax.errors import SmaxError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise SmaxError(f"{folder}: cannot be made: {e.strerror}") from None
-
-
-def _refuse_existing(paths: list[Path]) -> None:
-    from pysmax.errors import SmaxError
-
-    for path in paths:
-        if os.path.lexists(path):  # False where the name is too long: writing says so
-            raise SmaxError(f"{path}: exists already, expected a new file: nothing is written")

@@ -137,7 +137,7 @@ def parse(given: Any, what: str, base: Path) -> Config:
 
 def dump(config: Config) -> str:
     """As YAML; ``parse`` of it gives the same."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 
 def commented(preset: str, train: list[str]) -> str:

@@ -85,9 +85,19 @@ class Predictor:
         self._log.close()
 
     def predict(self, frames: Sequence[ase.Atoms]) -> list[Prediction]:
-        """Numbers of each structure."""
-        for a in frames:
-            self._check(a)
+        """Numbers of each structure; one with an element that the model does not know has a ``why``."""
+        unknown = [sorted(set(a.symbols) - set(self.model.elements)) for a in frames]
+        known = [a for a, missing in zip(frames, unknown, strict=True) if not missing]
+        found = iter(self._ask(known) if known else [])
+        nothing = np.full(6, np.nan)
+        return [
+            Prediction(np.nan, np.full((len(a), 3), np.nan), nothing, why=self._unknown(missing))
+            if missing
+            else next(found)
+            for a, missing in zip(frames, unknown, strict=True)
+        ]
+
+    def _ask(self, frames: Sequence[ase.Atoms]) -> list[Prediction]:
         natoms = np.array([len(a) for a in frames], dtype=np.int64)
         self._send(
             natoms=natoms,
@@ -120,11 +130,8 @@ class Predictor:
         if part:
             yield from self.predict(part)
 
-    def _check(self, a: ase.Atoms) -> None:
-        if unknown := sorted(set(a.symbols) - set(self.model.elements)):
-            raise SmaxError(
-                f"{self.model.folder}: knows {' '.join(self.model.elements)}, found {' '.join(unknown)}"
-            )
+    def _unknown(self, symbols: Sequence[str]) -> str:
+        return f"element {' '.join(symbols)} not among the model's ({' '.join(self.model.elements)})"
 
     def _shift(self, a: ase.Atoms) -> float:
         return float(sum(self.references.get(s, 0.0) for s in a.symbols))
