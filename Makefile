@@ -36,10 +36,10 @@ run: $(VENV)/.installed
 	cd runs && $(HERE) mpirun -np $(RANKS) lmp -in ../lammps_inputs/gen_entropy.in -var restart yes -var out $(OUT) $(ARGS)
 	cd runs && $(HERE) pysmax report $(OUT)
 
-test: $(VENV)/.installed-test $(DFT) test-kernel
+test: $(VENV)/.installed-test $(VENV)/.installed-grace $(DFT) test-kernel
 	$(HERE) pytest
 
-test-slow: $(VENV)/.installed-test $(DFT)
+test-slow: $(VENV)/.installed-test $(VENV)/.installed-grace $(DFT)
 	$(HERE) pytest -m slow
 
 # Installs Debian's slurm-wlm and munge, and starts them on this machine; as root.
@@ -56,7 +56,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(FORMATTED)
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-test $(VENV)/.installed-grace
 	$(HERE) python benchmarks/run.py
 
 install: $(VENV)/.installed
@@ -79,6 +79,11 @@ $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 # GPAW's sources are C++ in .c files, and want an MPI compiler: the one of the mpich wheel
 $(VENV)/.installed-dft: $(VENV)/.installed-test
 	$(HERE) CC=g++ $(PIP) install "pysmax[dft]"
+	@touch $@
+
+# TensorFlow, in an environment of its own (2 GB)
+$(VENV)/.installed-grace: $(VENV)/.installed-test pysmax/grace/environment.py
+	$(HERE) pysmax grace install
 	@touch $@
 
 # pysmax itself is installed by now: these add only what its extras name.
