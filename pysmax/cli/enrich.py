@@ -109,7 +109,9 @@ def mp(
     to: To,
     download: Annotated[bool, typer.Option("--download", help="First fetch FILE, with MP_API_KEY.")] = False,
     max_above_hull: Annotated[float, typer.Option(min=0, help="eV/atom above the hull.")] = 0.0,
-    check_hull: Annotated[bool, typer.Option(help="Recompute the hull from the energies in FILE.")] = True,
+    check_hull: Annotated[
+        bool, typer.Option("--check-hull", help="Of the energies in FILE, which are of one functional.")
+    ] = False,
     cell: Annotated[Standard, typer.Option(help="As in FILE, or a standard cell.")] = Standard.given,
     max_atoms: Annotated[int | None, typer.Option(min=1, help="Skip larger cells.")] = None,
     actinides: Annotated[bool, typer.Option(help="Keep structures with actinides.")] = False,
