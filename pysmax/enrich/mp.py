@@ -39,7 +39,7 @@ def read(
     """Documents of ``source`` (asked up to three times) that are on the hull and can be used.
 
     A document's own distance decides, as today's energies mix functionals: those of an element and of its
-    compounds may be tens of eV/atom apart. The hull of all energies of the source decides where there is none;
+    compounds may be tens of eV/atom apart. Where there is none, the hull of all energies of the source does;
     with ``check_hull``, wherever it can be made. ``tally.notes`` counts disagreements.
     """
     recompute = choice.check_hull or any(_flag(document) is None for document in source())
