@@ -18,7 +18,7 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")] = Path(
         "characteristics"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of all samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all samples.", min=0)] = 0,
     features: Annotated[
         bool, typer.Option("--features/--no-features", help="Principal components and coverage of bispectra.")
     ] = True,
@@ -31,7 +31,7 @@ def report(
         str,
         typer.Option(help="Radii in the features: covalent for all, or stored (r_eff) where there are some."),
     ] = "covalent",
-    ranks: Annotated[int, typer.Option(help="MPI ranks that compute features.")] = 1,
+    ranks: Annotated[int, typer.Option(help="MPI ranks that compute features.", min=1)] = 1,
 ) -> None:
     """Compare datasets: distributions, elements, principal components and coverage, on one page."""
     from functools import partial

@@ -177,7 +177,7 @@ def select(
     mode: Annotated[
         Literal["atom", "config"], typer.Option(help="Entropy of atoms, or of means per configuration.")
     ] = "atom",
-    seed: Annotated[int, typer.Option(help="Of random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random.", min=0)] = 0,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Choose among all records.")] = False,
 ) -> None:
     """Choose N records into a new dataset."""

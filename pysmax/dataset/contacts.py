@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ase
 import numpy as np
+import numpy.typing as npt
 from ase.data import covalent_radii
+from ase.geometry import complete_cell
 from ase.neighborlist import neighbor_list
 
 from pysmax.dataset.record import Array
@@ -14,25 +16,35 @@ _IMAGES = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (
 
 
 def closest(atoms: ase.Atoms, within: float) -> float:
-    """Smallest distance / (r_i + r_j) over all pairs and images, inf if it is above ``within``."""
+    """Smallest distance / (r_i + r_j) over all pairs and images, inf if it is above ``within``.
+
+    The periodic vectors of the cell must be independent.
+    """
     radii = covalent_radii[atoms.numbers]
     cutoff = 2.0 * within * float(radii.max())
-    shifts = _shifts(atoms, cutoff) if len(atoms) <= MANY else None
+    cell = _cell(atoms)
+    shifts = _shifts(cell, np.asarray(atoms.pbc), cutoff) if len(atoms) <= MANY else None
     if shifts is None:
-        i, j, d = neighbor_list("ijd", atoms, cutoff)  # type: ignore[no-untyped-call]
+        plain = ase.Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=atoms.pbc)
+        i, j, d = neighbor_list("ijd", plain, cutoff)  # type: ignore[no-untyped-call]
         ratio = d / (radii[i] + radii[j])
     else:
-        ratio = _ratios(atoms, radii, shifts)
+        ratio = _ratios(atoms, cell, radii, shifts)
     smallest = float(ratio.min(initial=np.inf))
     return smallest if smallest <= within else float("inf")
 
 
-def _shifts(atoms: ase.Atoms, cutoff: float) -> Array | None:
+def _cell(atoms: ase.Atoms) -> Array:
+    """The periodic vectors [3, 3], completed by others where the structure is not periodic."""
+    periodic = atoms.cell.array * np.asarray(atoms.pbc)[:, None]
+    cell: Array = complete_cell(periodic)  # type: ignore[no-untyped-call]
+    return cell
+
+
+def _shifts(cell: Array, pbc: npt.NDArray[np.bool_], cutoff: float) -> Array | None:
     """Image shifts [m, 3] in cells that hold all pairs up to ``cutoff``, None if that takes more than 27."""
-    pbc = np.asarray(atoms.pbc)
     if not pbc.any():
         return np.zeros((1, 3))
-    cell = atoms.cell.complete().array
     volume = abs(np.linalg.det(cell))
     heights = volume / np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
     if not np.isfinite(heights).all() or (heights[pbc] < cutoff).any():
@@ -41,8 +53,7 @@ def _shifts(atoms: ase.Atoms, cutoff: float) -> Array | None:
     return kept
 
 
-def _ratios(atoms: ase.Atoms, radii: Array, shifts: Array) -> Array:
-    cell = atoms.cell.complete().array
+def _ratios(atoms: ase.Atoms, cell: Array, radii: Array, shifts: Array) -> Array:
     fractional = np.linalg.solve(cell.T, atoms.positions.T).T
     d = fractional[:, None] - fractional[None, :]
     d -= np.rint(d) * np.asarray(atoms.pbc)

@@ -24,6 +24,7 @@ Step = Callable[[int], object]
 # structures -> features [sum natoms, d] and natoms [m]
 Features = Callable[[Sequence[ase.Atoms]], tuple[Array, npt.NDArray[Any]]]
 EPS = 1e-6  # of the generator: S = 1/2 log det(C + eps R)
+CONSTANT = 1e-9  # relative spread of a feature below which it does not vary
 BATCH = 5000  # records of one run of the features
 
 
@@ -109,20 +110,21 @@ def _features(
 ) -> tuple[Any, npt.NDArray[np.int64]]:
     """Standardised features [N, d], float32 in a file, and where each record ends [m]."""
     sizes: list[int] = []
-    total, squares, width = np.zeros(0), np.zeros(0), 0
+    total, squares, origin = np.zeros(0), np.zeros(0), np.zeros(0)
     with path.open("wb") as f:
         for shard, rows in dataset.rows(status=status, batch=BATCH):
             values, natoms = features([record_of(shard, row).atoms for row in rows])
-            values = np.asarray(values, dtype=np.float64)
+            values = np.array(values, dtype=np.float64)
             if not np.isfinite(values).all() or len(values) != int(np.sum(natoms)):
                 raise SmaxError(f"{shard.path}: features are not finite, or not one row per atom")
             if mode == "config":
                 starts = np.concatenate([[0], np.cumsum(natoms)[:-1]]).astype(np.int64)
                 values = np.add.reduceat(values, starts, axis=0) / np.asarray(natoms)[:, None]
                 natoms = np.ones(len(natoms), dtype=np.int64)
-            if not width:
-                width = values.shape[1]
-                total, squares = np.zeros(width), np.zeros(width)
+            if not sizes:  # from there: differences keep their digits
+                origin = values.mean(axis=0)
+                total, squares = np.zeros_like(origin), np.zeros_like(origin)
+            values -= origin
             sizes += [int(k) for k in natoms]
             total += values.sum(axis=0)
             squares += (values**2).sum(axis=0)
@@ -133,8 +135,8 @@ def _features(
     count = sum(sizes)
     mean = total / count
     spread = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    spread[spread < 1e-9 * max(1.0, float(np.abs(mean).max()))] = 1.0  # a constant feature tells nothing
-    z = np.memmap(path, dtype="<f4", mode="r+", shape=(count, width))
+    spread[spread <= CONSTANT * np.abs(origin)] = np.inf  # tells nothing: z is 0
+    z = np.memmap(path, dtype="<f4", mode="r+", shape=(count, len(origin)))
     for k in range(0, count, 100_000):
         z[k : k + 100_000] = (z[k : k + 100_000] - mean) / spread
     return z, np.cumsum(sizes)

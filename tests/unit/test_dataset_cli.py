@@ -69,7 +69,7 @@ def test_check(ds: Path) -> None:
     text = run("check", ds).stdout
     assert "nothing is wrong" in text and re.search(r"one level of theory +warning", text)
     text = run("check", ds, "--contact", "1.9", code=1).stdout
-    assert re.search(r"closest contact +wrong +36", text) and "1 of 15 checks are wrong" in text
+    assert re.search(r"closest contact +wrong +36", text) and "1 of 16 checks are wrong" in text
     tallies = json.loads(run("check", ds, "--json").stdout)
     assert {t["name"]: t["verdict"] for t in tallies}["finite"] == "ok"
 

@@ -207,6 +207,11 @@ BAD = {
     "d.aselmdb": ("nor this" * 2000, "not an LMDB file"),
     "e.cif": ("data_", "unknown ending"),
     "f.extxyz": ('1\nProperties=species:S:1:pos:R:3 pysmax="{}"\nW 0 0 0\n', "no provenance"),
+    "g.extxyz": (
+        "1\nProperties=species:S:1:pos:R:3 pysmax=%7B%22source%22:%22%22,%22info%22:%5B%5D,"
+        "%22reason%22:%22%22,%22attempts%22:%5B%5D,%22extra%22:%7B%7D%7D\nW 0 0 0\n",
+        "no provenance",
+    ),
 }
 
 

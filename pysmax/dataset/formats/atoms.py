@@ -102,6 +102,8 @@ def _ours(text: str | None) -> Any:
         data = json.loads(text)
         if not isinstance(data, dict) or not {"source", "info", "reason", "attempts", "extra"} <= data.keys():
             raise ValueError
+        if not isinstance(data["info"], dict) or not isinstance(data["extra"], dict):
+            raise ValueError
     except (TypeError, ValueError):
         raise SmaxError(f"'{OURS}' is no provenance of a pysmax dataset: {str(text)[:60]}") from None
     return data
