@@ -31,6 +31,13 @@ def report(
         str,
         typer.Option(help="Radii in the features: covalent for all, or stored (r_eff) where there are some."),
     ] = "covalent",
+    level: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Level of theory where a folder has several: an engine or the first digits of a hash; "
+            "'each': every one as a dataset. May be repeated."
+        ),
+    ] = None,
     ranks: Annotated[int, typer.Option(help="MPI ranks that compute features.", min=1)] = 1,
 ) -> None:
     """Compare datasets: distributions, elements, principal components and coverage, on one page."""
@@ -55,4 +62,4 @@ def report(
         from pysmax.dataset.features import bispectrum
 
         compute = partial(bispectrum, ranks=ranks)
-    typer.echo(f"wrote {build(datasets, output, settings, compute)}")
+    typer.echo(f"wrote {build(datasets, output, settings, compute, level or ())}")

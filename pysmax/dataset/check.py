@@ -19,6 +19,7 @@ from pysmax.dataset.store import Dataset
 from pysmax.dataset.tally import Tally, Tolerances
 
 Step = Callable[[int], object]
+FLAT = 1e-6  # volume over that of a cuboid of the same edges: below, a cell is none
 FEW = 3  # records per element below which energies per element are not fitted
 
 
@@ -126,7 +127,8 @@ def _finite(record: Record) -> bool:
 def _spanned(record: Record) -> bool:
     """Whether the periodic vectors of the cell are independent."""
     vectors = record.atoms.cell.array[record.atoms.pbc]
-    return int(np.linalg.matrix_rank(vectors)) == len(vectors) if len(vectors) else True
+    volume = np.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
+    return bool(volume > FLAT * np.sqrt((vectors**2).sum(axis=1)).prod())
 
 
 def _energies(dataset: Dataset, limits: Tolerances) -> list[Tally]:

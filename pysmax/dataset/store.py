@@ -145,15 +145,15 @@ class Dataset:
         """Records by position, 0 to len - 1."""
         return query.at(self.shards(), positions, self.path)
 
-    def sample(self, n: int, seed: int, status: str | None = "ok") -> list[Record]:
+    def sample(self, n: int, seed: int, status: str | None = "ok", level: str | None = None) -> list[Record]:
         """``n`` different records (or all, if there are fewer), each as likely as any other."""
-        positions = self.positions(status)
+        positions = self.positions(status, level)
         rng = np.random.default_rng(seed)
         return self.at(positions[rng.permutation(len(positions))[:n]].tolist())
 
-    def positions(self, status: str | None = "ok") -> npt.NDArray[np.int64]:
-        """Where the records of a status are, in their order."""
-        return query.positions(self.shards(), status)
+    def positions(self, status: str | None = "ok", level: str | None = None) -> npt.NDArray[np.int64]:
+        """Where the records of a status (and of a level, by its hash) are, in their order."""
+        return query.positions(self.shards(), status, level)
 
     def rows(
         self,
