@@ -169,13 +169,11 @@ def _virial(atoms: ase.Atoms, config: RelaxConfig) -> float:
 
 def _limits(start: Frame, atoms: ase.Atoms, config: RelaxConfig) -> tuple[str, str]:
     """The limit that is broken and how, or two empty strings."""
-    cell = atoms.cell.array
-    periodic = bool(atoms.pbc.any())
-    if periodic:
-        old, new = abs(np.linalg.det(start.cell)), abs(np.linalg.det(cell))
-        factor = float("inf") if new <= 0 else max(new / old, old / new) if old > 0 else 1.0
+    if config.cell == "variable":
+        ratio = float(np.linalg.det(atoms.cell.array) / np.linalg.det(start.cell))
+        factor = max(ratio, 1 / ratio) if ratio > 0 else float("inf")
         if factor > config.max_volume_change:
-            way = "grew" if new > old else "shrank"
+            way = "grew" if ratio > 1 else "shrank"
             return VOLUME, f"{way} by a factor of {factor:.3g}, limit {config.max_volume_change:g}"
     moved = float(_displacements(start, atoms).max(initial=0.0))
     if moved > config.max_displacement:

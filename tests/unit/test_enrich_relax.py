@@ -176,6 +176,14 @@ def test_a_molecule_relaxes_without_a_cell():
     assert outcome == "converged" and frames[-1].force < 0.01
 
 
+@pytest.mark.parametrize(("pbc", "cell"), [([0, 0, 1], [0, 0, 5]), ([1, 1, 0], [5, 5, 0])])
+def test_a_wire_and_a_slab_relax_though_their_cell_has_no_volume(pbc, cell):
+    atoms = ase.Atoms("Cu2", [[0, 0, 0], [0.3, 0, 2.2]], cell=cell, pbc=pbc)
+    _, outcome, frames = relax(atoms, PotentialConfig(stress=False))
+    assert outcome == "converged" and frames[-1].step > 0
+    assert np.array_equal(frames[-1].cell, atoms.cell.array)
+
+
 def test_settings_have_their_own_hash():
     def hash_of(**more) -> str:
         return RelaxConfig(**{"potential": PotentialConfig(), "cell": "fixed", **more}).level().hash
