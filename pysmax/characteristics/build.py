@@ -21,12 +21,19 @@ from pysmax.report import html
 from pysmax.report.plots import composition, style
 
 
-def report(datasets: list[str], folder: Path, settings: Settings, features: Features | None) -> Path:
+def report(
+    datasets: list[str],
+    folder: Path,
+    settings: Settings,
+    features: Features | None,
+    level: Sequence[str] = (),
+) -> Path:
     """Write index.html, one PNG per figure, summary.json and coverage.csv; return the page's path.
 
     ``datasets`` are PATH or NAME=PATH; without ``features`` there are neither components nor coverage.
+    ``level``: see sources.
     """
-    found = sources(datasets)
+    found = sources(datasets, level)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import ase
-import ase.io
 import numpy as np
-from ase.io.extxyz import XYZError
 
-from pysmax.characteristics.statistics import ELEMENTS, Batch
+from pysmax.characteristics.statistics import Batch
+from pysmax.dataset import levels
+from pysmax.dataset.formats import extxyz
+from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 from pysmax.moments import Array
 
+EACH = "each"
 BATCH = 2000  # structures in memory at a time
-READING = (ValueError, KeyError, IndexError, TypeError, StopIteration, RuntimeError, XYZError)  # of ASE
 Consumer = Callable[[Batch], None]
 
 
@@ -35,18 +36,25 @@ class Source(Protocol):
         """Hash and name of the levels of theory, as far as known."""
 
 
-def sources(arguments: list[str]) -> list[Source]:
-    """One source per PATH or NAME=PATH; names and paths must differ."""
-    found: dict[str, tuple[Path, Source]] = {}
+def sources(arguments: list[str], level: Sequence[str] = ()) -> list[Source]:
+    """One source per PATH or NAME=PATH; names and paths must differ.
+
+    ``level``: which one of a dataset folder (see levels.choose), or 'each' of it as a source of its own.
+    """
+    found: dict[str, Source] = {}
+    paths: list[Path] = []
     for argument in arguments:
         name, path = split_name(argument)
-        if name in found:
-            raise SmaxError(f"two datasets are called '{name}', expected different names: give NAME={path}")
-        for other, _ in found.values():
-            if path.exists() and path.resolve() == other.resolve():
-                raise SmaxError(f"{path}: given twice, expected different datasets")
-        found[name] = (path, open_source(name, path))
-    return [source for _, source in found.values()]
+        if any(path.exists() and path.resolve() == other.resolve() for other in paths):
+            raise SmaxError(f"{path}: given twice, expected different datasets")
+        paths.append(path)
+        for source in open_sources(name, path, level):
+            if source.name in found:
+                raise SmaxError(
+                    f"two datasets are called '{name}', expected different names: give NAME={path}"
+                )
+            found[source.name] = source
+    return list(found.values())
 
 
 def split_name(argument: str) -> tuple[str, Path]:
@@ -58,38 +66,39 @@ def split_name(argument: str) -> tuple[str, Path]:
     return (path_.resolve().name if path_.is_dir() else path_.stem) or argument, path_
 
 
-def open_source(name: str, path: Path) -> Source:
+def open_sources(name: str, path: Path, level: Sequence[str] = ()) -> list[Source]:
     """A folder is a dataset, a file is extended XYZ."""
-    if path.is_dir():
-        return Store(name, path)
     if not path.exists():
         raise SmaxError(f"{path}: No such file or directory, expected a dataset or an extended XYZ file")
-    return Frames(name, path)
+    if not path.is_dir():
+        return [Frames(name, path)]
+    dataset = Dataset.open(path)
+    if list(level) == [EACH] and len(there := levels.names(dataset)) > 1:
+        return [Store(f"{name}, {what}", dataset, digest) for digest, what in there.items()]
+    return [Store(name, dataset, levels.choose(dataset, () if list(level) == [EACH] else level))]
 
 
 class Store:
-    """A dataset folder: its records with a label, or if there is none, those without."""
+    """A dataset folder: its records with a label of one level, or if there is none, those without."""
 
-    def __init__(self, name: str, path: Path) -> None:
-        from pysmax.dataset.store import Dataset
-
-        self.name, self.path = name, path
-        self.dataset = Dataset.open(path)
+    def __init__(self, name: str, dataset: Dataset, level: str | None) -> None:
+        self.name, self.dataset, self.level = name, dataset, level
 
     def scan(self, consume: Consumer, sample: int, seed: int) -> list[ase.Atoms]:
         """See Source."""
-        for status in ("ok", "unlabelled"):
-            empty = True
-            for arrays in self.dataset.arrays(status=status, batch=BATCH):
-                consume(Batch(**arrays))
-                empty = False
-            if not empty:
-                return [r.atoms for r in self.dataset.sample(sample, seed, status=status)]
-        raise SmaxError(f"{self.path}: has no record that is labelled or waits for a label, expected some")
+        status = "ok" if self.level else "unlabelled"
+        empty = True
+        for arrays in self.dataset.arrays(status=status, level=self.level, batch=BATCH):
+            consume(Batch(**arrays))
+            empty = False
+        if empty:
+            path = self.dataset.path
+            raise SmaxError(f"{path}: has no record that is labelled or waits for a label, expected some")
+        return [r.atoms for r in self.dataset.sample(sample, seed, status, self.level)]
 
     def levels(self) -> dict[str, str]:
         """See Source."""
-        return {v.hash: f"{v.engine} {v.version} ({v.hash[:6]})" for v in self.dataset.levels()}
+        return {self.level: levels.names(self.dataset)[self.level]} if self.level else {}
 
 
 class Frames:
@@ -102,7 +111,7 @@ class Frames:
         """See Source. The sample is a reservoir (Vitter's algorithm R)."""
         rng = np.random.default_rng(seed)
         kept: list[ase.Atoms] = []
-        frames, seen = self._frames(), 0
+        frames, seen = extxyz.frames(self.path), 0
         while part := list(islice(frames, BATCH)):
             consume(batch(part))
             for frame in part:
@@ -117,26 +126,6 @@ class Frames:
     def levels(self) -> dict[str, str]:
         """A file does not say."""
         return {}
-
-    def _frames(self) -> Iterator[ase.Atoms]:
-        frames = ase.io.iread(self.path, index=":", format="extxyz")
-        number = 0
-        while True:
-            number += 1
-            try:
-                frame = next(frames, None)
-            except READING as e:
-                where = f"frame {number} is " if number > 1 else ""  # the first error may be of any frame
-                raise SmaxError(f"{self.path}: {where}not readable as extended XYZ ({e})") from None
-            except OSError as e:
-                raise SmaxError(f"{self.path}: {e.strerror or e}") from None
-            if frame is None:
-                return
-            if not len(frame):
-                raise SmaxError(f"{self.path}: frame {number} has no atom, expected at least one")
-            if frame.numbers.min() < 0 or frame.numbers.max() >= ELEMENTS:
-                raise SmaxError(f"{self.path}: frame {number} has an unknown element")
-            yield frame
 
 
 def bare(atoms: ase.Atoms) -> ase.Atoms:

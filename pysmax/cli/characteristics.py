@@ -18,7 +18,7 @@ def report(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")] = Path(
         "characteristics"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of all samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all samples.", min=0)] = 0,
     features: Annotated[
         bool, typer.Option("--features/--no-features", help="Principal components and coverage of bispectra.")
     ] = True,
@@ -31,7 +31,14 @@ def report(
         str,
         typer.Option(help="Radii in the features: covalent for all, or stored (r_eff) where there are some."),
     ] = "covalent",
-    ranks: Annotated[int, typer.Option(help="MPI ranks that compute features.")] = 1,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Level of theory where a folder has several: an engine or the first digits of a hash; "
+            "'each': every one as a dataset. May be repeated."
+        ),
+    ] = None,
+    ranks: Annotated[int, typer.Option(help="MPI ranks that compute features.", min=1)] = 1,
 ) -> None:
     """Compare datasets: distributions, elements, principal components and coverage, on one page."""
     from functools import partial
@@ -55,4 +62,4 @@ def report(
         from pysmax.dataset.features import bispectrum
 
         compute = partial(bispectrum, ranks=ranks)
-    typer.echo(f"wrote {build(datasets, output, settings, compute)}")
+    typer.echo(f"wrote {build(datasets, output, settings, compute, level or ())}")

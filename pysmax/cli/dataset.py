@@ -19,6 +19,10 @@ app = typer.Typer(help="Datasets: look into, check, convert, split, select, reco
 app.command()(report)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the dataset.")]
+LevelOption = Annotated[
+    str,
+    typer.Option(help="Level of theory, if there are several: an engine or the first digits of a hash."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -122,21 +126,34 @@ def convert(
         int | None, typer.Option(help="Records per file: TARGET-00000, TARGET-00001, ...", min=1)
     ] = None,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Also records without a label.")] = False,
-    level: Annotated[
+    level: LevelOption = "",
+    level_name: Annotated[
         str, typer.Option(help="Name of the level of theory of labels that do not say it.")
     ] = "",
+    energy: Annotated[
+        Literal["force-consistent", "extrapolated"],
+        typer.Option(help="Energy in files: the free energy if there is one, or that of zero smearing."),
+    ] = "force-consistent",
     source_name: Annotated[str, typer.Option("--source", help="Source of records that do not say it.")] = "",
 ) -> None:
     """Convert to and from extended XYZ, ASE's databases (.db, .aselmdb); to gracemaker's frames (.pkl.gz)."""
+    from dataclasses import replace
+
     from pysmax.dataset import formats
     from pysmax.dataset.convert import Source
     from pysmax.dataset.convert import convert as converted
+    from pysmax.dataset.levels import choose
     from pysmax.dataset.progress import progress
+    from pysmax.dataset.store import Dataset
+    from pysmax.errors import SmaxError
 
-    origin = Source.of(source, source_format)
+    origin, name = Source.of(source, source_format), format_ or formats.guess(target)
+    if level and origin.format != "dataset":
+        raise SmaxError(f"{source}: --level chooses in a dataset, expected --level-name for a file")
+    if level or (name == "grace" and origin.format == "dataset"):  # these frames do not say their level
+        origin = replace(origin, level=choose(Dataset.open(source), [level] if level else []))
     with progress("convert", origin.count()) as step:
-        name = format_ or formats.guess(target)
-        done = converted(origin, target, name, shard_size, unlabelled, level, source_name, step)
+        done = converted(origin, target, name, shard_size, unlabelled, level_name, source_name, step, energy)
     typer.echo(str(done))
 
 
@@ -150,15 +167,18 @@ def split(
     group: Annotated[
         str, typer.Option(help="Never in both: structure, composition, or info.FIELD of the records.")
     ] = "structure",
+    level: LevelOption = "",
 ) -> None:
     """Split the labelled records by a hash of their contents: no leakage, the same on every machine."""
+    from pysmax.dataset.levels import choose
     from pysmax.dataset.progress import progress
     from pysmax.dataset.split import split as divided
     from pysmax.dataset.store import Dataset
 
     dataset = Dataset.open(ds)
     with progress("split", len(dataset)) as step:
-        done = divided(dataset, train, test, fraction, seed, group, step)
+        chosen = choose(dataset, [level]) if level else None
+        done = divided(dataset, train, test, fraction, seed, group, step, chosen)
     why = ", ".join(f"{n} {s}" for s, n in sorted(done.left_out.items()))
     typer.echo(
         f"{done.train} records in {train}, {done.test} in {test}" + (f"; left out: {why}" if why else "")
@@ -177,16 +197,20 @@ def select(
     mode: Annotated[
         Literal["atom", "config"], typer.Option(help="Entropy of atoms, or of means per configuration.")
     ] = "atom",
-    seed: Annotated[int, typer.Option(help="Of random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random.", min=0)] = 0,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Choose among all records.")] = False,
+    level: LevelOption = "",
 ) -> None:
     """Choose N records into a new dataset."""
+    from pysmax.dataset.levels import choose
     from pysmax.dataset.progress import progress
     from pysmax.dataset.select import write
     from pysmax.dataset.store import Dataset
 
     dataset = Dataset.open(ds)
-    choice = _choose(dataset, n, by, mode, seed, None if unlabelled else "ok")
+    # a structure with labels at two levels would be chosen twice
+    chosen = choose(dataset, [level] if level else []) if level or not unlabelled else None
+    choice = _choose(dataset, n, by, mode, seed, None if unlabelled else "ok", chosen)
     with progress("write", len(choice.positions)) as step:
         written = write(dataset, choice, to, step)
     gain = ""
@@ -195,18 +219,20 @@ def select(
     typer.echo(f"{written} of {len(dataset)} records in {to}{gain}")
 
 
-def _choose(dataset: Dataset, n: int, by: str, mode: Any, seed: int, status: str | None) -> Choice:
+def _choose(
+    dataset: Dataset, n: int, by: str, mode: Any, seed: int, status: str | None, level: str | None
+) -> Choice:
     from pysmax.dataset import select as s
     from pysmax.dataset.progress import progress
 
     if by == "random":
-        return s.at_random(dataset, n, seed, status)
+        return s.at_random(dataset, n, seed, status, level)
     with progress(f"select by {by}", None) as step:
         if by == "elements":
-            return s.by_elements(dataset, n, status, step)
+            return s.by_elements(dataset, n, status, step, level)
         from pysmax.dataset.features import bispectrum
 
-        return s.by_entropy(dataset, n, bispectrum, mode, status, step)
+        return s.by_entropy(dataset, n, bispectrum, mode, status, step, level)
 
 
 @app.command()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
     from pysmax.dataset.store import Dataset
     from pysmax.enrich.tally import Tally
+    from pysmax.label.job import Job
 
 app = typer.Typer(help="Add unlabelled structures from elsewhere to a dataset.", no_args_is_help=True)
 
@@ -67,18 +67,26 @@ def relax(
     max_displacement: Annotated[float, typer.Option(help="Stop as runaway beyond, A.")] = 5.0,
     max_volume_change: Annotated[float, typer.Option(help="Stop as runaway beyond this factor.")] = 3.0,
     keep: Annotated[str, typer.Option(help="final, all, or every:N steps (and the final).")] = "final",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
+    executor: Annotated[str, typer.Option(help="local, slurm or flux.")] = "local",
+    site: Annotated[Path | None, typer.Option(help="YAML: the executor's settings alone.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Local processes; default: one per core.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds allowed for one structure.")
     ] = None,
 ) -> None:
     """Optimise structures in a potential and keep the low-force ones. Run again to go on."""
     from pysmax.cli.label import parse_settings
-    from pysmax.enrich.relax import Run, count_parents, read_parents
     from pysmax.enrich.relax_settings import configs
-    from pysmax.enrich.tally import Tally
-    from pysmax.label.engines import load_config
+    from pysmax.errors import SmaxError
+    from pysmax.label import job
+    from pysmax.label.site import Local
 
+    if workers and executor != "local":
+        raise SmaxError(
+            f"--workers is for local processes; for {executor} say workers_per_node in its settings"
+        )
     settings = {
         "optimiser": optimiser.value,
         "fmax": fmax,
@@ -87,15 +95,27 @@ def relax(
         "max_displacement": max_displacement,
         "max_volume_change": max_volume_change,
     }
-    potential = load_config(engine, config, parse_settings(overrides or []))
+    potential, where = job.settings(engine, config, parse_settings(overrides or []), executor, site)
     chosen = configs(potential, cell.value, keep, settings)
+    where = Local(workers=workers) if workers else where
+    _relax(to, [job.Job((source,), one, where, timeout_s=timeout) for one in chosen])
+
+
+def _relax(to: Path, jobs: list[Job]) -> None:
+    """One kind of cell after the other."""
+    from pysmax.enrich.relax import Run, count_parents, read_parents
+    from pysmax.enrich.relax_engine import RelaxConfig
+    from pysmax.enrich.tally import Tally
+    from pysmax.label.job import executor
+
+    (source,) = jobs[0].inputs
     total = count_parents(source)  # says what is wrong with it before a dataset is made
     dataset = _open(to)
-    for one in chosen:
-        run = Run(dataset, one, Tally())
-        typer.echo(f"{one.cell} cell, settings {run.settings}, recorded in {run.journal.path}")
+    for one in jobs:
+        run = Run(dataset, cast(RelaxConfig, one.config), Tally())
+        typer.echo(f"{run.config.cell} cell, settings {run.settings}, recorded in {run.journal.path}")
         try:
-            run.relax(read_parents(source), workers or os.cpu_count() or 1, timeout, total)
+            run.relax(read_parents(source), executor(one, dataset), total)
         except KeyboardInterrupt:
             typer.echo("interrupted: what was finished is kept; the same command goes on", err=True)
             raise typer.Exit(130) from None
@@ -109,7 +129,9 @@ def mp(
     to: To,
     download: Annotated[bool, typer.Option("--download", help="First fetch FILE, with MP_API_KEY.")] = False,
     max_above_hull: Annotated[float, typer.Option(min=0, help="eV/atom above the hull.")] = 0.0,
-    check_hull: Annotated[bool, typer.Option(help="Recompute the hull from the energies in FILE.")] = True,
+    check_hull: Annotated[
+        bool, typer.Option("--check-hull", help="Of the energies in FILE, which are of one functional.")
+    ] = False,
     cell: Annotated[Standard, typer.Option(help="As in FILE, or a standard cell.")] = Standard.given,
     max_atoms: Annotated[int | None, typer.Option(min=1, help="Skip larger cells.")] = None,
     actinides: Annotated[bool, typer.Option(help="Keep structures with actinides.")] = False,

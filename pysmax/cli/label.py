@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +67,9 @@ def label(
         options=Options(retry_failed=retry_failed, limit=limit),
     )
     if dry_run:
-        typer.echo(f"wrote {len(jobs.dry_run(job, dry_run))} jobs to {dry_run}")
+        n, unreadable = jobs.dry_run(job, dry_run)
+        typer.echo(f"wrote {n} jobs to {dry_run}")
+        tell([vars(u) for u in unreadable])
         return
     finish(jobs.run(job))
 
@@ -80,14 +83,19 @@ def finish(done: Any) -> None:
     )
     for reason, n in sorted(s.failed.items()):
         typer.echo(f"  failed, {reason}: {n}")
-    for u in s.unreadable[:10]:
-        typer.echo(f"  unreadable: {u['file']}, frame {u['frame']} (line {u['line']}): {u['why']}")
-    if len(s.unreadable) > 10:
-        typer.echo(f"  unreadable: {len(s.unreadable) - 10} more, see summary.json")
+    tell(s.unreadable, ", see summary.json")
     typer.echo(f"wrote {done.page}")
     if done.signal:
         typer.echo("interrupted: what was finished is kept; the same command goes on", err=True)
         raise typer.Exit(128 + done.signal)
+
+
+def tell(unreadable: Sequence[Mapping[str, Any]], where: str = "") -> None:
+    """The first ten frames that are no structure, and how many more there are."""
+    for u in unreadable[:10]:
+        typer.echo(f"  unreadable: {u['file']}, frame {u['frame']} (line {u['line']}): {u['why']}")
+    if len(unreadable) > 10:
+        typer.echo(f"  unreadable: {len(unreadable) - 10} more{where}")
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
@@ -103,6 +111,6 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             raise SmaxError(f"--set {item}: expected key=value")
         try:
             parsed[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a day that is none
             raise SmaxError(f"--set {item}: the value is not YAML") from None
     return parsed

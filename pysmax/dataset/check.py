@@ -19,6 +19,7 @@ from pysmax.dataset.store import Dataset
 from pysmax.dataset.tally import Tally, Tolerances
 
 Step = Callable[[int], object]
+FLAT = 1e-6  # volume over that of a cuboid of the same edges: below, a cell is none
 FEW = 3  # records per element below which energies per element are not fitted
 
 
@@ -66,6 +67,7 @@ def _duplicates(dataset: Dataset) -> Tally:
 
 def _records(dataset: Dataset, limits: Tolerances, step: Step) -> list[Tally]:
     shapes, keys, finite = Tally("shapes"), Tally("keys match contents"), Tally("finite")
+    volumes = Tally("cells span what is periodic")
     status = Tally("status matches contents")
     contact = Tally("closest contact", "r_i + r_j", limit=limits.contact, smallest=True)
     forces = Tally("force sum per atom", "eV/A", limit=limits.force_sum)
@@ -84,6 +86,10 @@ def _records(dataset: Dataset, limits: Tolerances, step: Step) -> list[Tally]:
             finite.ok(numbers_fine, stored["key"])
             if not numbers_fine:
                 continue
+            spanned = _spanned(record)
+            volumes.ok(spanned, stored["key"])
+            if not spanned:
+                continue
             contact.add(closest(record.atoms, 2 * limits.contact), stored["key"])
             if record.label is None:
                 continue
@@ -96,7 +102,7 @@ def _records(dataset: Dataset, limits: Tolerances, step: Step) -> list[Tally]:
                     volume = abs(float(np.linalg.det(record.atoms.cell.array)))
                     virial.add(float(np.abs(record.label.stress).max()) * volume / n, stored["key"])
         step(len(rows))
-    return [shapes, keys, status, finite, contact, forces, virial, partly]
+    return [shapes, keys, status, finite, volumes, contact, forces, virial, partly]
 
 
 def _decoded(shard: Shard, row: Row) -> Record | None:
@@ -116,6 +122,13 @@ def _finite(record: Record) -> bool:
         values += [np.array(record.label.energy), record.label.forces]
         values += [v for v in (record.label.stress, record.label.magmoms) if v is not None]
     return all(bool(np.isfinite(v).all()) for v in values)
+
+
+def _spanned(record: Record) -> bool:
+    """Whether the periodic vectors of the cell are independent."""
+    vectors = record.atoms.cell.array[record.atoms.pbc]
+    volume = np.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T))))
+    return bool(volume > FLAT * np.sqrt((vectors**2).sum(axis=1)).prod())
 
 
 def _energies(dataset: Dataset, limits: Tolerances) -> list[Tally]:

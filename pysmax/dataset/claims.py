@@ -23,12 +23,12 @@ BEAT_S = 10.0
 BUSY_S = 120.0
 MANY = 500
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS owners
-    (id TEXT PRIMARY KEY, name TEXT, machine TEXT, pid INTEGER, born TEXT, beat REAL);
-CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS by_owner ON claims (owner);
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS owners "
+    "(id TEXT PRIMARY KEY, name TEXT, machine TEXT, pid INTEGER, born TEXT, beat REAL)",
+    "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS by_owner ON claims (owner)",
+)
 
 
 class Claims:
@@ -46,10 +46,10 @@ class Claims:
             raise self._error(e) from None
         try:
             try:
-                if not self.path.stat().st_size:
-                    db.executescript(_SCHEMA)
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA:  # each time: who has begun with it may have been killed
+                    db.execute(statement)
             except sqlite3.Error as e:
                 raise self._error(e) from None
             try:
@@ -111,7 +111,8 @@ class Claims:
             "SELECT id, machine, pid, born, beat FROM owners"
         ).fetchall():
             # here a process that sleeps lives; elsewhere only its heartbeat can be seen
-            dead = born(pid) != birth if where == machine() else time.time() - beat > STALE_S
+            # a beat to come is of a clock that was wrong: it must not keep its claims for days
+            dead = born(pid) != birth if where == machine() else abs(time.time() - beat) > STALE_S
             if dead:
                 db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
                 db.execute("DELETE FROM owners WHERE id = ?", (owner,))

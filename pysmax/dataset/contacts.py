@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import ase
 import numpy as np
+import numpy.typing as npt
 from ase.data import covalent_radii
+from ase.geometry import complete_cell
 from ase.neighborlist import neighbor_list
 
 from pysmax.dataset.record import Array
@@ -14,41 +18,39 @@ _IMAGES = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (
 
 
 def closest(atoms: ase.Atoms, within: float) -> float:
-    """Smallest distance / (r_i + r_j) over all pairs and images, inf if it is above ``within``."""
-    radii = covalent_radii[atoms.numbers]
+    """Smallest distance / (r_i + r_j) over all pairs and images, inf if it is above ``within``.
+
+    The periodic vectors of the cell must be independent.
+    """
+    radii, pbc = covalent_radii[atoms.numbers], np.asarray(atoms.pbc)
     cutoff = 2.0 * within * float(radii.max())
-    shifts = _shifts(atoms, cutoff) if len(atoms) <= MANY else None
-    if shifts is None:
-        i, j, d = neighbor_list("ijd", atoms, cutoff)  # type: ignore[no-untyped-call]
+    cell = atoms.cell.array if pbc.all() else complete_cell(atoms.cell.array * pbc[:, None])  # type: ignore[no-untyped-call]
+    inverse = np.linalg.inv(cell)
+    heights = 1.0 / np.sqrt((inverse**2).sum(axis=0))  # of the cell over its faces
+    if len(atoms) > MANY or (heights[pbc] < cutoff).any():
+        plain = ase.Atoms(atoms.numbers, atoms.positions, cell=cell, pbc=pbc)
+        i, j, d = neighbor_list("ijd", plain, cutoff)  # type: ignore[no-untyped-call]
         ratio = d / (radii[i] + radii[j])
     else:
-        ratio = _ratios(atoms, radii, shifts)
+        ratio = _ratios(atoms.positions @ inverse, cell, pbc, radii)
     smallest = float(ratio.min(initial=np.inf))
     return smallest if smallest <= within else float("inf")
 
 
-def _shifts(atoms: ase.Atoms, cutoff: float) -> Array | None:
-    """Image shifts [m, 3] in cells that hold all pairs up to ``cutoff``, None if that takes more than 27."""
-    pbc = np.asarray(atoms.pbc)
-    if not pbc.any():
-        return np.zeros((1, 3))
-    cell = atoms.cell.complete().array
-    volume = abs(np.linalg.det(cell))
-    heights = volume / np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
-    if not np.isfinite(heights).all() or (heights[pbc] < cutoff).any():
-        return None
-    kept: Array = _IMAGES[(_IMAGES[:, ~pbc] == 0).all(axis=1)]
-    return kept
+def _ratios(fractional: Array, cell: Array, pbc: npt.NDArray[np.bool_], radii: Array) -> Array:
+    """Of all pairs; the nearest image and those around it hold whatever is nearer than the heights."""
+    i, j = _pairs(len(radii))
+    d = fractional[i] - fractional[j]
+    d -= np.rint(d) * pbc
+    shifts = _IMAGES[(_IMAGES[:, ~pbc] == 0).all(axis=1)]
+    vectors = d @ cell + (shifts @ cell)[:, None]
+    square = np.einsum("ijk,ijk->ij", vectors, vectors)
+    square[np.ix_((shifts == 0).all(axis=1), i == j)] = np.inf
+    ratio: Array = np.sqrt(square.min(axis=0)) / (radii[i] + radii[j])
+    return ratio
 
 
-def _ratios(atoms: ase.Atoms, radii: Array, shifts: Array) -> Array:
-    cell = atoms.cell.complete().array
-    fractional = np.linalg.solve(cell.T, atoms.positions.T).T
-    d = fractional[:, None] - fractional[None, :]
-    d -= np.rint(d) * np.asarray(atoms.pbc)
-    vectors = (d[None] + shifts[:, None, None]) @ cell
-    distance = np.sqrt((vectors**2).sum(axis=-1))
-    ratio: Array = distance / (radii[:, None] + radii[None, :])
-    own = np.eye(len(radii), dtype=bool)[None] & (shifts == 0).all(axis=1)[:, None, None]
-    kept: Array = ratio[~own]
-    return kept
+@lru_cache(MANY)
+def _pairs(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Indices i <= j: an atom also has its own images."""
+    return np.triu_indices(n)

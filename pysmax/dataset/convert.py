@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pysmax.dataset import formats
+from pysmax.dataset.formats import Energy
 from pysmax.dataset.formats.atoms import UNKNOWN
 from pysmax.dataset.record import Level, Record
 from pysmax.dataset.shard import SIZE
@@ -42,6 +43,7 @@ class Source:
 
     paths: list[Path]
     format: str
+    level: str | None = None  # hash, of a dataset
 
     @classmethod
     def of(cls, path: Path, name: str = "") -> Source:
@@ -67,7 +69,7 @@ class Source:
         """All of them, streamed."""
         for path in self.paths:
             if self.format == "dataset":
-                yield from Dataset.open(path).records()
+                yield from Dataset.open(path).records(level=self.level)
             else:
                 yield from formats.load(self.format).read(path)
 
@@ -78,23 +80,29 @@ def convert(
     target_format: str,
     shard_size: int | None = None,
     unlabelled: bool = False,
-    level: str = "",
+    level_name: str = "",
     source_name: str = "",
     step: Step = lambda n: None,
+    energy: Energy = "force-consistent",
 ) -> Converted:
     """Write every record of ``source``; with ``shard_size`` into numbered files of that many.
 
-    ``level`` names the level of theory of labels that do not say theirs, ``source_name`` the source of
-    records that do not say it. Records without a label go into a dataset, and into
-    another format only if ``unlabelled``.
+    ``level_name`` names the level of theory of labels that do not say theirs, ``source_name`` the source of
+    records that do not say it. Records without a label go into a dataset, and into another format only if
+    ``unlabelled``. ``energy``: of the files of other formats (see formats.atoms.exported).
     """
-    named = Level("imported", "", {"name": level}) if level else UNKNOWN
+    named = Level("imported", "", {"name": level_name}) if level_name else UNKNOWN
     records = (_named(r, named, source_name) for r in _stepping(source.records(), step))
     if target_format == "dataset":
         return _to_dataset(records, target, shard_size or SIZE)
     if shard_size is not None and shard_size < 1:
         raise SmaxError(f"shard size is {shard_size}, expected 1 or more")
-    return _to_files(records, target, target_format, shard_size, unlabelled)
+    form = formats.load(target_format)
+
+    def writer(path: Path) -> AbstractContextManager[formats.Add]:
+        return form.writer(path, energy)
+
+    return _to_files(records, target, writer, shard_size, unlabelled)
 
 
 def _stepping(records: Iterator[Record], step: Step) -> Iterator[Record]:
@@ -123,9 +131,13 @@ def _to_dataset(records: Iterator[Record], target: Path, shard_size: int) -> Con
 
 
 def _to_files(
-    records: Iterator[Record], target: Path, name: str, shard_size: int | None, unlabelled: bool
+    records: Iterator[Record],
+    target: Path,
+    writer: Callable[[Path], AbstractContextManager[formats.Add]],
+    shard_size: int | None,
+    unlabelled: bool,
 ) -> Converted:
-    form, done = formats.load(name), Converted()
+    done = Converted()
     paths = _names(target, shard_size is not None)
     chosen = (r for r in records if _wanted(r, unlabelled, done))
     record = next(chosen, None)
@@ -139,7 +151,7 @@ def _to_files(
         with ExitStack() as cleaning:
             cleaning.callback(part.unlink, missing_ok=True)
             try:
-                with form.writer(part) as add:
+                with writer(part) as add:
                     n = 0
                     while record is not None and (shard_size is None or n < shard_size):
                         add(record)

@@ -33,12 +33,12 @@ def at(shards: Iterable[Shard], positions: Sequence[int], path: Path) -> list[Re
     return [found[p] for p in positions]
 
 
-def positions(shards: Iterable[Shard], status: str | None) -> npt.NDArray[np.int64]:
-    """Where the records of a status are, in their order."""
+def positions(shards: Iterable[Shard], status: str | None, level: str | None = None) -> npt.NDArray[np.int64]:
+    """Where the records of a status and level are, in their order."""
     parts, start = [np.empty(0, dtype=np.int64)], 0
     for shard in shards:
-        chosen, values = ("", []) if status is None else ("WHERE status = ?", [status])
-        ids = shard.fetch("id", f"{chosen} ORDER BY id", values)
+        chosen, values = where(shard, status, None, level)
+        ids = shard.fetch("id", f"WHERE {chosen} ORDER BY id", values)
         parts.append(np.array([i for (i,) in ids], dtype=np.int64) + (start - 1))
         start += len(shard)
     return np.concatenate(parts)

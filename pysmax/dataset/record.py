@@ -94,8 +94,9 @@ def structure_hash(atoms: ase.Atoms) -> str:
     """32 hex digits of numbers, positions, cell and pbc, in the order of the atoms, to 1e-8 A."""
     h = hashlib.sha256(np.asarray(atoms.numbers, dtype="<i4").tobytes())
     h.update(np.asarray(atoms.pbc, dtype="u1").tobytes())
-    for array in (atoms.cell.array, atoms.positions):
-        h.update(np.rint(np.asarray(array) / QUANTUM).astype("<i8").tobytes())
+    with np.errstate(invalid="ignore"):  # what is not finite is refused by name where it is stored
+        for array in (atoms.cell.array, atoms.positions):
+            h.update(np.rint(np.asarray(array) / QUANTUM).astype("<i8").tobytes())
     return h.hexdigest()[:32]
 
 

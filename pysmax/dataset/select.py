@@ -24,6 +24,7 @@ Step = Callable[[int], object]
 # structures -> features [sum natoms, d] and natoms [m]
 Features = Callable[[Sequence[ase.Atoms]], tuple[Array, npt.NDArray[Any]]]
 EPS = 1e-6  # of the generator: S = 1/2 log det(C + eps R)
+CONSTANT = 1e-9  # relative spread of a feature below which it does not vary
 BATCH = 5000  # records of one run of the features
 
 
@@ -36,25 +37,34 @@ class Choice:
     entropy_of_all: float | None = None
 
 
-def at_random(dataset: Dataset, n: int, seed: int, status: str | None = "ok") -> Choice:
+def at_random(
+    dataset: Dataset, n: int, seed: int, status: str | None = "ok", level: str | None = None
+) -> Choice:
     """``n`` different records, each as likely as any other."""
-    positions = dataset.positions(status)
+    positions = dataset.positions(status, level)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(positions), size=min(n, len(positions)), replace=False)
     return Choice(positions[chosen].tolist())
 
 
-def by_elements(dataset: Dataset, n: int, status: str | None = "ok", step: Step = lambda k: None) -> Choice:
+def by_elements(
+    dataset: Dataset,
+    n: int,
+    status: str | None = "ok",
+    step: Step = lambda k: None,
+    level: str | None = None,
+) -> Choice:
     """``n`` records whose elements are as even as they can be chosen greedily."""
-    parts = [composition(a["numbers"], a["natoms"]) for a in dataset.arrays(("natoms", "numbers"), status)]
+    arrays = dataset.arrays(("natoms", "numbers"), status, level=level)
+    parts = [composition(a["numbers"], a["natoms"]).astype(np.float32) for a in arrays]
     if not parts:
         return Choice([])
-    counts = np.vstack([p.astype(np.float32) for p in parts])
+    counts = np.vstack(parts)
     counts = counts[:, counts.any(axis=0)]
     balance = Balance(counts / counts.sum(axis=1, keepdims=True))
     bounds = np.log1p(balance.fractions).sum(axis=1).tolist()
     chosen = greedy(n, bounds, balance.gain, balance.take, step)
-    return Choice(dataset.positions(status)[chosen].tolist())
+    return Choice(dataset.positions(status, level)[chosen].tolist())
 
 
 def by_entropy(
@@ -64,6 +74,7 @@ def by_entropy(
     mode: Mode = "atom",
     status: str | None = "ok",
     step: Step = lambda k: None,
+    level: str | None = None,
 ) -> Choice:
     """``n`` records whose features have the largest log det, greedily.
 
@@ -72,7 +83,7 @@ def by_entropy(
     S = 1/2 log det(C + eps R) but for a constant. Features are kept in float32 in a temporary file.
     """
     with tempfile.TemporaryDirectory(prefix="smax-select-") as folder:
-        z, ends = _features(dataset, features, mode, status, Path(folder) / "features", step)
+        z, ends = _features(dataset, features, mode, status, level, Path(folder) / "features", step)
         begins = np.concatenate([[0], ends[:-1]])
         vectors = max(1.0, min(n, len(ends)) * len(z) / max(1, len(ends)))
         chosen_det = LogDet(EPS * vectors * np.eye(z.shape[1]))
@@ -88,7 +99,7 @@ def by_entropy(
             n, bounds, lambda i: chosen_det.gain(rows(i)), lambda i: chosen_det.take(rows(i)), step
         )
         sample = np.vstack([rows(i) for i in chosen]) if chosen else np.empty((0, z.shape[1]))
-        return Choice(dataset.positions(status)[chosen].tolist(), _entropy(sample), _entropy(z))
+        return Choice(dataset.positions(status, level)[chosen].tolist(), _entropy(sample), _entropy(z))
 
 
 def _entropy(z: Array) -> float:
@@ -105,24 +116,31 @@ def _entropy(z: Array) -> float:
 
 
 def _features(
-    dataset: Dataset, features: Features, mode: Mode, status: str | None, path: Path, step: Step
+    dataset: Dataset,
+    features: Features,
+    mode: Mode,
+    status: str | None,
+    level: str | None,
+    path: Path,
+    step: Step,
 ) -> tuple[Any, npt.NDArray[np.int64]]:
     """Standardised features [N, d], float32 in a file, and where each record ends [m]."""
     sizes: list[int] = []
-    total, squares, width = np.zeros(0), np.zeros(0), 0
+    total, squares, origin = np.zeros(0), np.zeros(0), np.zeros(0)
     with path.open("wb") as f:
-        for shard, rows in dataset.rows(status=status, batch=BATCH):
+        for shard, rows in dataset.rows(status=status, level=level, batch=BATCH):
             values, natoms = features([record_of(shard, row).atoms for row in rows])
-            values = np.asarray(values, dtype=np.float64)
+            values = np.array(values, dtype=np.float64)
             if not np.isfinite(values).all() or len(values) != int(np.sum(natoms)):
                 raise SmaxError(f"{shard.path}: features are not finite, or not one row per atom")
             if mode == "config":
                 starts = np.concatenate([[0], np.cumsum(natoms)[:-1]]).astype(np.int64)
                 values = np.add.reduceat(values, starts, axis=0) / np.asarray(natoms)[:, None]
                 natoms = np.ones(len(natoms), dtype=np.int64)
-            if not width:
-                width = values.shape[1]
-                total, squares = np.zeros(width), np.zeros(width)
+            if not sizes:  # from there: differences keep their digits
+                origin = values.mean(axis=0)
+                total, squares = np.zeros_like(origin), np.zeros_like(origin)
+            values -= origin
             sizes += [int(k) for k in natoms]
             total += values.sum(axis=0)
             squares += (values**2).sum(axis=0)
@@ -133,8 +151,8 @@ def _features(
     count = sum(sizes)
     mean = total / count
     spread = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    spread[spread < 1e-9 * max(1.0, float(np.abs(mean).max()))] = 1.0  # a constant feature tells nothing
-    z = np.memmap(path, dtype="<f4", mode="r+", shape=(count, width))
+    spread[spread <= CONSTANT * np.abs(origin)] = np.inf  # tells nothing: z is 0
+    z = np.memmap(path, dtype="<f4", mode="r+", shape=(count, len(origin)))
     for k in range(0, count, 100_000):
         z[k : k + 100_000] = (z[k : k + 100_000] - mean) / spread
     return z, np.cumsum(sizes)

@@ -31,6 +31,7 @@ def split(
     seed: int = 0,
     group: str = "structure",
     step: Callable[[int], object] = lambda n: None,
+    level: str | None = None,
 ) -> Split:
     """Write the ok records into two new datasets, about ``fraction`` of their groups into ``test``.
 
@@ -45,7 +46,7 @@ def split(
         raise SmaxError(f"{train}: is train and test, expected two folders")
     result = Split()
     with Dataset.create(train).writer() as to_train, Dataset.create(test).writer() as to_test:
-        for record in dataset.records():
+        for record in dataset.records(level=level):
             step(1)
             if record.status != "ok":
                 result.left_out[record.status] += 1

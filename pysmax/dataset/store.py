@@ -43,7 +43,8 @@ class Dataset:
         if exist_ok and description.exists(path):
             return cls.open(path)
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            # what another process that creates it has made so far is no obstacle
+            if path.exists() and (not path.is_dir() or any(map(_foreign, path.iterdir()))):
                 raise SmaxError(f"{path}: exists already, expected a new folder for the dataset")
             (path / "shards").mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -144,15 +145,15 @@ class Dataset:
         """Records by position, 0 to len - 1."""
         return query.at(self.shards(), positions, self.path)
 
-    def sample(self, n: int, seed: int, status: str | None = "ok") -> list[Record]:
+    def sample(self, n: int, seed: int, status: str | None = "ok", level: str | None = None) -> list[Record]:
         """``n`` different records (or all, if there are fewer), each as likely as any other."""
-        positions = self.positions(status)
+        positions = self.positions(status, level)
         rng = np.random.default_rng(seed)
         return self.at(positions[rng.permutation(len(positions))[:n]].tolist())
 
-    def positions(self, status: str | None = "ok") -> npt.NDArray[np.int64]:
-        """Where the records of a status are, in their order."""
-        return query.positions(self.shards(), status)
+    def positions(self, status: str | None = "ok", level: str | None = None) -> npt.NDArray[np.int64]:
+        """Where the records of a status (and of a level, by its hash) are, in their order."""
+        return query.positions(self.shards(), status, level)
 
     def rows(
         self,
@@ -166,19 +167,14 @@ class Dataset:
         """Batches of (id, columns ``what``) of the records that match, in order; ``level`` is a hash."""
         for shard in self.shards():
             where, values = query.where(shard, status, source, level)
-            if start:
-                n = int(shard.fetch("count(*)", f"WHERE {where}", values)[0][0])
-                if start >= n:
-                    start -= n
-                    continue
-            last, offset, start = 0, start, 0
-            while part := shard.fetch(
-                f"id, {what}",
-                f"WHERE id > ? AND {where} ORDER BY id LIMIT ? OFFSET ?",
-                [last, *values, batch, offset],
-            ):
-                yield shard, part
-                last, offset = part[-1][0], 0
+            # of an index, all at once: a condition and a limit would look through the shard for every batch
+            ids = [i for (i,) in shard.fetch("id", f"WHERE {where} ORDER BY id", values)]
+            for k in range(start, len(ids), batch):
+                part = ids[k : k + batch]
+                among = f"NOT INDEXED WHERE id BETWEEN ? AND ? AND {where} ORDER BY id"
+                if rows := shard.fetch(f"id, {what}", among, [part[0], part[-1], *values]):
+                    yield shard, rows
+            start = max(0, start - len(ids))
 
     def records(
         self,
@@ -252,3 +248,10 @@ class Dataset:
     def check_description(self) -> None:
         """Raise SmaxError unless dataset.json is that of a dataset of this version."""
         description.check(self.path)
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a new dataset does not hold such a file."""
+    if path.name == "shards":
+        return not path.is_dir() or any(path.iterdir())
+    return not path.name.startswith(f".{description.FILE}.")

@@ -45,7 +45,7 @@ def load_tolerances(file: Path | None, changed: Mapping[str, float]) -> Toleranc
     if not isinstance(found, dict):
         raise SmaxError(f"{file}: expected names and numbers")
     try:
-        return Tolerances(**(found | dict(changed)))
+        return Tolerances.model_validate(found | dict(changed))
     except ValidationError as e:
         first = e.errors()[0]
         where = f"{file}: " if file else ""

@@ -12,6 +12,7 @@ from pysmax.dataset.codec import NAMES, encode
 from pysmax.dataset.record import Level, Record
 from pysmax.dataset.seen import Seen
 from pysmax.dataset.shard import SIZE, Shard
+from pysmax.errors import SmaxError
 
 if TYPE_CHECKING:
     from pysmax.dataset.store import Dataset
@@ -106,7 +107,8 @@ class Writer:
         return written
 
     def _room(self) -> Shard:
-        if self._shard is None or len(self._shard) >= self._size:
+        moved = self._shard is not None and self._shard.path not in self._dataset.paths()  # by recover
+        if self._shard is None or moved or len(self._shard) >= self._size:
             self._shard = self._dataset.new_shard()
         return self._shard
 
@@ -122,6 +124,8 @@ def _replaces(new: str, old: object, failed_too: bool) -> bool:
 @contextmanager
 def writing(dataset: Dataset, shard_size: int = SIZE) -> Iterator[Writer]:
     """A writer that goes on in a shard with room that no living writer has, or begins a new one."""
+    if shard_size < 1:
+        raise SmaxError(f"shard size is {shard_size}, expected 1 or more")
     paths = dataset.paths()
     with dataset.claims.held([f"shard {p.name}" for p in reversed(paths)], "writer") as (owner, mine):
         free = [

@@ -27,7 +27,7 @@ class Choice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_above_hull: float = Field(0.0, ge=0, description="eV/atom above the hull")
-    check_hull: bool = True
+    check_hull: bool = False
     cell: Literal["given", "primitive", "conventional"] = "given"
     max_atoms: int | None = Field(None, gt=0)
     actinides: bool = False
@@ -36,12 +36,14 @@ class Choice(BaseModel):
 def read(
     source: Callable[[], Iterable[Any]], choice: Choice, tally: Tally, name: str
 ) -> Iterator[Record | Skip]:
-    """Documents of ``source`` (asked twice if the hull is checked) that are on the hull and can be used.
+    """Documents of ``source`` (asked up to three times) that are on the hull and can be used.
 
-    The hull is recomputed from all energies that the source has; where elemental references are missing the
-    source's own distance decides. ``tally.notes`` counts both, and disagreements.
+    A document's own distance decides, as today's energies mix functionals: those of an element and of its
+    compounds may be tens of eV/atom apart. Where there is none, the hull of all energies of the source does;
+    with ``check_hull``, wherever it can be made. ``tally.notes`` counts disagreements.
     """
-    distances = above_hull(_entries(source())) if choice.check_hull else {}
+    recompute = choice.check_hull or any(_flag(document) is None for document in source())
+    distances = above_hull(_entries(source())) if recompute else {}
     for number, document in enumerate(source(), 1):
         id_ = material_id(document, number)
         try:
@@ -95,23 +97,25 @@ def _entries(documents: Iterable[Any]) -> dict[str, Entry]:
 
 def _distance(document: Any, own: float | None, choice: Choice, tally: Tally) -> float:
     """Above the hull, eV/atom; raises Skip if that is too far or unknown."""
-    flag = _flag(document) if isinstance(document, dict) else None
+    flag = _flag(document)
     limit = choice.max_above_hull + SLACK
     if own is not None and flag is not None and (own <= limit) != (flag <= limit):
         word = "on" if own <= limit else "off"
-        tally.notes[f"{word} the hull of the entries given, against their own flag"] += 1
-    distance = flag if own is None else own
+        tally.notes[f"{word} the hull of the entries given, against their own distance"] += 1
+    first, second = (own, flag) if choice.check_hull else (flag, own)
+    distance = second if first is None else first
     if distance is None:
         raise Skip("hull unknown", "no energy above hull, and no energies of it and its elements")
     if own is None and choice.check_hull:
-        tally.notes["hull not recomputed (energies missing): own flag taken"] += 1
+        tally.notes["hull not recomputed (energies missing): own distance taken"] += 1
     if distance > limit:
         raise Skip("off the hull", f"{distance:.4g} eV/atom above it")
     return distance
 
 
-def _flag(document: dict[str, Any]) -> float | None:
-    for place in (document, document.get("data")):
+def _flag(document: Any) -> float | None:
+    """The document's own distance, eV/atom."""
+    for place in (document, document.get("data") if isinstance(document, dict) else None):
         if not isinstance(place, dict):
             continue
         for key in ("energy_above_hull", "e_above_hull"):

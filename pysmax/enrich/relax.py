@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import ase
 
@@ -21,6 +21,7 @@ from pysmax.label.engine import Outcome
 if TYPE_CHECKING:
     from pysmax.dataset.store import Dataset
     from pysmax.dataset.writer import Writer
+    from pysmax.label.campaign import Executor
 
 SOURCE = "relax"
 DONE_BEFORE = "done before"
@@ -50,13 +51,18 @@ class Journal:
     def __init__(self, folder: Path, settings: str, config: RelaxConfig) -> None:
         self.path = folder / f"{settings}.jsonl"
         self.done: dict[str, str] = {}
+        self._config = config
+
+    def open(self) -> None:
+        """Read what is done; make the file of settings."""
         try:
-            folder.mkdir(exist_ok=True)
+            self.path.parent.mkdir(exist_ok=True)
             if self.path.exists():
                 self._read()
         except OSError as e:
             raise SmaxError(f"{self.path}: {e.strerror}") from None
-        write_atomically(self.path.with_suffix(".json"), (config.model_dump_json(indent=1) + "\n").encode())
+        settings = (self._config.model_dump_json(indent=1) + "\n").encode()
+        write_atomically(self.path.with_suffix(".json"), settings)
 
     def _read(self) -> None:
         text = self.path.read_text(errors="replace")
@@ -71,7 +77,7 @@ class Journal:
                 continue
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Append, in one write, so that two runs do not mix their lines."""
+        """Append, in one write."""
         rows = list(rows)
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
         try:
@@ -100,21 +106,26 @@ class Run:
         self.journal = Journal(self.dataset.path / "relax", self.settings, self.config)
 
     def relax(
-        self, parents: Iterable[Parent | Skip], workers: int, timeout_s: float | None, total: int | None
+        self, parents: Iterable[Parent | Skip], workers: AbstractContextManager[object], total: int | None
     ) -> None:
-        """All parents that are not in the journal; a structure is in memory only while it is worked on."""
-        from pysmax.label.pool import Pool
+        """All parents that are not in the journal; a structure is in memory only while it is worked on.
 
-        if workers < 1:
-            raise SmaxError(f"workers is {workers}, expected at least 1")
+        Raises SmaxError if another run is at it, with these settings.
+        """
         known: dict[str, Parent] = {}
         name = f"relax, {self.config.cell} cell"
         with ExitStack() as stack:
+            if not stack.enter_context(self.dataset.claim([f"relax {self.settings}"], "relax")):
+                raise SmaxError(
+                    f"{self.dataset.path}: another run with settings {self.settings} is at it, expected "
+                    "one at a time: wait for its end"
+                )
+            self.journal.open()
             writer = stack.enter_context(self.dataset.writer())
             bar = stack.enter_context(progress(name, total))
-            pool = stack.enter_context(Pool(self.config, workers, timeout_s))
+            executor = cast("Executor", stack.enter_context(workers))
             try:
-                for done in pool.run(self._tasks(parents, known, bar)):
+                for done in executor.run(self._tasks(parents, known, bar)):
                     if done is not None:
                         self._take(known.pop(done.key), done.outcome, writer)
                         bar()

@@ -125,12 +125,15 @@ class RelaxEngine(Engine):
         frames: list[Frame] = [start]
         outcome, detail = OUT_OF_STEPS, ""
         try:
-            for step, done in enumerate(_steps(moving, self.config)):
+            for step in _steps(moving, self.config):
                 outcome, detail = _limits(start, moving, self.config)
                 if outcome:
                     break
                 frames, label = _kept(frames, _frame(moving, step), self.config.keep_every), _label(moving)
-                outcome = CONVERGED if done else OUT_OF_STEPS
+                outcome = OUT_OF_STEPS
+                if frames[-1].force < self.config.fmax and _virial(moving, self.config) < self.config.fmax:
+                    outcome = CONVERGED
+                    break
         except EngineFailure as e:
             outcome, detail = f"potential: {e.reason}", e.detail
         except (RuntimeError, ValueError, ArithmeticError, np.linalg.LinAlgError) as e:
@@ -142,25 +145,35 @@ class RelaxEngine(Engine):
         self.engine.close()
 
 
-def _steps(atoms: ase.Atoms, config: RelaxConfig) -> Iterator[bool]:
-    """Move ``atoms``, one step at a time, from step 0 on; whether they are relaxed."""
+def _steps(atoms: ase.Atoms, config: RelaxConfig) -> Iterator[int]:
+    """Move ``atoms``, one step at a time, from step 0 on; never content by itself.
+
+    The filter's forces are those in the first cell: a cell that has changed makes them larger or smaller.
+    """
     from ase import optimize
     from ase.filters import UnitCellFilter
 
     target: Any = UnitCellFilter(atoms) if config.cell == "variable" else atoms  # type: ignore[no-untyped-call]
     optimiser = getattr(optimize, config.optimiser)(target, logfile=None, maxstep=config.max_step)
-    yield from optimiser.irun(fmax=config.fmax, steps=config.steps)
+    for step, _ in enumerate(optimiser.irun(fmax=0.0, steps=config.steps)):
+        yield step
+
+
+def _virial(atoms: ase.Atoms, config: RelaxConfig) -> float:
+    """Largest row of the virial per atom, eV; 0 at fixed cell."""
+    if config.cell == "fixed":
+        return 0.0
+    rows = atoms.get_stress(voigt=False) * atoms.get_volume() / len(atoms)  # type: ignore[no-untyped-call]
+    return float(np.linalg.norm(rows, axis=1).max())
 
 
 def _limits(start: Frame, atoms: ase.Atoms, config: RelaxConfig) -> tuple[str, str]:
     """The limit that is broken and how, or two empty strings."""
-    cell = atoms.cell.array
-    periodic = bool(atoms.pbc.any())
-    if periodic:
-        old, new = abs(np.linalg.det(start.cell)), abs(np.linalg.det(cell))
-        factor = float("inf") if new <= 0 else max(new / old, old / new) if old > 0 else 1.0
+    if config.cell == "variable":
+        ratio = float(np.linalg.det(atoms.cell.array) / np.linalg.det(start.cell))
+        factor = max(ratio, 1 / ratio) if ratio > 0 else float("inf")
         if factor > config.max_volume_change:
-            way = "grew" if new > old else "shrank"
+            way = "grew" if ratio > 1 else "shrank"
             return VOLUME, f"{way} by a factor of {factor:.3g}, limit {config.max_volume_change:g}"
     moved = float(_displacements(start, atoms).max(initial=0.0))
     if moved > config.max_displacement:

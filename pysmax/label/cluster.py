@@ -46,6 +46,7 @@ class Cluster:
     ) -> None:
         self.slots = site.jobs * site.nodes_per_job * site.workers_per_node
         self._site, self._folder, self._tries = site, folder, tries
+        config.check_importable()
         self._arguments = (config, timeout_s, tries)
         self._done: queue.SimpleQueue[tuple[list[Task], Any]] = queue.SimpleQueue()
         self._alone: deque[Task] = deque()  # from lost chunks: one by one

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pysmax.dataset.record import Attempt, Label, Level
+from pysmax.errors import SmaxError
 
 # why a label failed: the SCF, a number that is not finite, a limit, the engine's own error, its death, its
 # time, or a structure that the engine cannot take
@@ -54,6 +55,16 @@ class EngineConfig(BaseModel, ABC):
     @abstractmethod
     def version(self) -> str:
         """Version of the engine as installed; raises SmaxError, naming what to install, if it is not."""
+
+    def check_importable(self) -> None:
+        """Raise SmaxError if another process cannot find this class."""
+        cls = type(self)
+        local = "<locals>" in cls.__qualname__
+        if local or cls.__module__ == "__main__":
+            where = "a function" if local else "__main__"
+            raise SmaxError(
+                f"class {cls.__qualname__!r} is defined in {where}, expected a module that workers can import"
+            )
 
     @abstractmethod
     def make(self) -> Engine:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,6 +18,8 @@ from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 
 LARGEST_Z = 118
+NUMBER_BYTES = 32  # the line with the number of atoms is shorter
+WIDE = re.compile(rb"Properties=\S*?:(\d{5,})")  # columns for which ASE would take all memory
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class FrameFile:
     count: int = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.path.exists() and not self.path.is_file():
+            raise SmaxError(f"{self.path}: is no regular file, expected one: it is read more than once")
         object.__setattr__(self, "count", sum(1 for _ in self._blocks()))
         if not self.count:
             raise SmaxError(f"{self.path}: is empty, expected frames in extended XYZ")
@@ -71,18 +77,21 @@ class FrameFile:
         try:
             with open(self.path, "rb") as f:
                 line = 1
-                while head := f.readline():
+                while head := f.readline(NUMBER_BYTES):
                     if not head.strip():
-                        if f.read().strip():
+                        if any(rest.strip() for rest in f):
                             raise SmaxError(f"{self.path}: line {line} is empty, expected a number of atoms")
                         return
-                    if not head.strip().isdigit():
+                    if not head.strip().isdigit() or len(head) == NUMBER_BYTES:
                         found = head.strip()[:40].decode(errors="replace")
                         raise SmaxError(f"{self.path}: line {line} is {found!r}, expected a number of atoms")
                     n = int(head)
-                    body = [f.readline() for _ in range(n + 1)]
-                    if not body[-1].endswith(b"\n") or (n and not body[-1].strip()):
-                        raise SmaxError(f"{self.path}: ends inside the frame of line {line} ({n} atoms)")
+                    body = list(islice(f, n + 1))
+                    if len(body) <= n or not body[-1].endswith(b"\n") or (n and not body[-1].strip()):
+                        raise SmaxError(
+                            f"{self.path}: ends inside the frame of line {line} ({n} atoms), or without an "
+                            "end of line"
+                        )
                     yield line, head + b"".join(body)
                     line += n + 2
         except OSError as e:
@@ -133,13 +142,15 @@ def open_inputs(paths: Sequence[Path], relabel: bool = False, source: str = "") 
 
 def _parse(block: bytes) -> ase.Atoms:
     """One frame; SmaxError says why it is no structure."""
-    from ase.io.extxyz import XYZError, read_xyz
+    from ase.io.extxyz import read_xyz
 
+    if wide := WIDE.search(block.split(b"\n", 2)[1]):
+        raise SmaxError(f"a property of {wide[1].decode()} columns")
     try:
         (atoms,) = read_xyz(io.StringIO(block.decode()), 0)
     except KeyError as e:
         raise SmaxError(f"{e.args[0]!r} is no element, or a column that is missing") from None
-    except (ValueError, IndexError, TypeError, AttributeError, XYZError) as e:
+    except Exception as e:  # ASE has no error of its own for most mistakes
         raise SmaxError(f"{type(e).__name__}: {e}"[:200]) from None
     if not len(atoms):
         raise SmaxError("no atoms")
@@ -149,6 +160,9 @@ def _parse(block: bytes) -> ase.Atoms:
         raise SmaxError(f"atomic number {atoms.numbers.min()}, expected 1 to {LARGEST_Z}")
     if atoms.pbc.all() and abs(np.linalg.det(atoms.cell.array)) < 1e-9:
         raise SmaxError("periodic, but its cell has no volume")
+    r_eff = atoms.arrays.get("r_eff", np.ones(len(atoms)))
+    if r_eff.shape != (len(atoms),) or r_eff.dtype.kind not in "if" or not np.isfinite(r_eff).all():
+        raise SmaxError("r_eff is not one finite number per atom")
     return cast(ase.Atoms, atoms)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 from pysmax.label.campaign import Campaign, Executor, Options
 from pysmax.label.engine import EngineConfig
-from pysmax.label.inputs import Source, Unreadable, open_inputs
+from pysmax.label.inputs import Unreadable, open_inputs
 from pysmax.label.page import Summary, report, summarise
 from pysmax.label.pool import Pool
 from pysmax.label.site import Local, Site, read_site, read_site_alone
@@ -103,16 +103,23 @@ def executor(job: Job, dataset: Dataset) -> AbstractContextManager[object]:
     return Cluster(job.config, job.site, dataset.path / "label" / "pilots", timeout_s, job.tries)
 
 
-def dry_run(job: Job, folder: Path) -> list[Path]:
-    """Write the job folder of every structure, where the engine has such; nothing is computed."""
+def dry_run(job: Job, folder: Path) -> tuple[int, list[Unreadable]]:
+    """Write the job folder of every structure, where the engine has such; nothing is computed.
+
+    Returns how many, and the frames that are no structure.
+    """
     write = getattr(job.config, "dry_run", None)
     if write is None:
         raise SmaxError(f"engine {job.config.engine_name()} has no job files to write (--dry-run), vasp has")
     sources = open_inputs(job.inputs, job.relabel, job.source)
-    return [
-        write(s.atoms, folder) for s in _records(sources, job.options.limit) if not isinstance(s, Unreadable)
-    ]
-
-
-def _records(sources: Sequence[Source], limit: int | None) -> Any:
-    return islice((s for source in sources for s in source.structures()), limit)
+    unreadable: list[Unreadable] = []
+    n = 0
+    for s in chain.from_iterable(source.structures() for source in sources):
+        if n == job.options.limit:
+            break
+        if isinstance(s, Unreadable):
+            unreadable.append(s)
+        else:
+            write(s.atoms, folder)
+            n += 1
+    return n, unreadable

@@ -53,12 +53,12 @@ class Pool:
         self, config: EngineConfig, workers: int, timeout_s: float | None = None, tries: int = 3
     ) -> None:
         self.tries, self.slots = tries, workers
+        config.check_importable()
         self._hello = pickle.dumps((sys.path, pickle.dumps(config)))
         self._limit = timeout_s
         self._workers: list[Process | None] = [None] * workers
-        self._again: deque[Sent] = (
-            deque()
-        )  # structures whose worker died under them, or under one before them
+        # structures whose worker died under them or under one before them, or had no room for them
+        self._again: deque[Sent] = deque()
         self._crashes: dict[str, list[Attempt]] = {}
         self._mean_s, self._count = 1.0, 1  # of the last labels
         self._unloaded = 0  # workers that died before their engine was loaded, in a row
@@ -120,6 +120,9 @@ class Pool:
     def _feed(self, place: int, source: Iterator[Task | None] | None) -> Iterator[Task | None] | None:
         """Give the worker at this place what it can take; returns the source, None once that is empty."""
         worker = self._workers[place]
+        if worker and worker.idle_and_dead:
+            worker.kill()
+            worker = self._workers[place] = None
         while worker is None or worker.wants(self._mean_s):
             if self._again:
                 item = self._again.popleft()
@@ -131,9 +134,18 @@ class Pool:
                     break
                 item = Sent.of(task.key, task.atoms)
             if worker is None:
-                worker = self._workers[place] = Process(self._hello)
+                worker = self._workers[place] = self._start(place)
+            elif not worker.has_room(item):
+                self._again.appendleft(item)
+                break
             worker.send(item)
         return source
+
+    def _start(self, place: int) -> Process:
+        try:
+            return Process(self._hello)
+        except OSError as e:
+            raise SmaxError(f"worker {place + 1} of {self.slots} does not start: {e.strerror}") from None
 
     def _collect(self, worker: Process) -> Iterator[Done]:
         """What this worker has finished; then, if it is dead or over time, bury it."""
@@ -155,7 +167,8 @@ class Pool:
                 raise SmaxError(message)
             seconds, worker.since = worker.seconds, time.monotonic()
             if message is True:
-                worker.ready, self._unloaded = True, 0
+                self._unloaded = 0
+                worker.loaded()
                 continue
             self._mean_s += (seconds - self._mean_s) / min(10, self._count)
             self._count += 1

@@ -67,15 +67,30 @@ class Process:
         """Has it nothing to do, or, where the engine is fast, little?"""
         if not self.sent:
             return True
-        if mean_s > FAST_S or len(self.sent) >= AHEAD:
-            return False
-        return sum(len(s.data) for s in self.sent) < AHEAD_BYTES - len(self.sent[-1].data)
+        return mean_s <= FAST_S and len(self.sent) < AHEAD
+
+    def has_room(self, item: Sent) -> bool:
+        """Can it be sent without waiting? What is larger than a pipe goes to an idle worker: that reads."""
+        return not self.sent or sum(len(s.data) for s in self.sent) + len(item.data) <= AHEAD_BYTES
 
     def send(self, item: Sent) -> None:
-        if not self.sent and self.ready:
-            self.since = time.monotonic()
+        """Now, or once the engine is loaded."""
         self.sent.append(item)
-        self.send_bytes(item.data)
+        if self.ready:
+            if len(self.sent) == 1:
+                self.since = time.monotonic()
+            self.send_bytes(item.data)
+
+    def loaded(self) -> None:
+        """It has said that its engine is: it reads."""
+        self.ready = True
+        for item in self.sent:
+            self.send_bytes(item.data)
+
+    @property
+    def idle_and_dead(self) -> bool:
+        """Has it ended while it had nothing to do? Then no structure is to blame."""
+        return self.ready and not self.sent and self.process.poll() is not None
 
     def send_bytes(self, data: bytes) -> None:
         with suppress(OSError):  # it is dead: the reading side finds out
@@ -104,5 +119,12 @@ class Process:
         self.log.seek(max(0, size - 300))
         lines = self.log.read().decode(errors="replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = f"was killed by {_name(-code)}" if code < 0 else f"ended with code {code}"
         return f"{how}: {said}" if said else how
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pysmax.errors import SmaxError
 from pysmax.files import read_text
@@ -43,6 +43,13 @@ class _Pilots(BaseModel):
     )
     idle_s: float = Field(120.0, gt=0, description="a pilot without work is ended after so long")
     poll_s: float = Field(5.0, gt=0, description="between looks at the queue")
+
+    @field_validator("walltime", mode="before")
+    @classmethod
+    def _quoted(cls, found: object) -> object:
+        if not isinstance(found, str):  # YAML reads 12:00:00 as a number
+            raise ValueError('expected hours:minutes:seconds in quotes, as "12:00:00"')
+        return found
 
 
 class Slurm(_Pilots):
@@ -108,7 +115,9 @@ def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> S
         if first["type"] == "extra_forbidden":
             known = ", ".join(cls.model_fields)
             raise SmaxError(f"{where}: {name!r} is unknown, expected one of {known}") from None
-        raise SmaxError(f"{where}: {name}: {first['input']!r}: {first['msg']}") from None
+        raise SmaxError(
+            f"{where}: {name}: {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
+    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a day that is none
         raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
     found = {} if found is None else found
     if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):

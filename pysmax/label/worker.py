@@ -61,11 +61,14 @@ def serve(pipe: Connection, config: bytes) -> None:
         pipe.send_bytes(pickle.dumps(f"the engine does not load: {type(e).__name__}: {e}"))
         return
     pipe.send_bytes(pickle.dumps(True))
+    me = os.getpid()
     try:
         while True:
             numbers, positions, cell, pbc = pickle.loads(pipe.recv_bytes())
             atoms = ase.Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
             outcome = compute_label(engine, atoms, settings.limits)
+            if os.getpid() != me:
+                os._exit(1)  # a fork of the engine's that has come back: it must not answer too
             pipe.send_bytes(pickle.dumps(outcome, protocol=5))
     finally:
         engine.close()

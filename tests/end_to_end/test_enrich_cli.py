@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import write as ase_write
+from conftest import ROOT, environment, run_program
 from test_enrich_mp import DOCS
 from test_enrich_qm9 import NAMES, TABLE, archive, published
 from test_enrich_transition1x import FRAMES, write_file
@@ -98,3 +101,23 @@ def test_mistakes_are_one_sentence_and_make_no_dataset(sources, monkeypatch, wor
         run(*words, "--to", "ds")
     assert message in str(e.value) and "\n" not in str(e.value)
     assert not Path("ds").exists() or len(Dataset.open("ds")) == 0
+
+
+def test_relaxations_in_pilot_jobs(sources):
+    (sources / "bin").mkdir()
+    (sources / "bin" / "flux").symlink_to(ROOT / "tests" / "label" / "fake_flux.py")
+    (sources / "site.yaml").write_text(
+        "engine:\n  calculator: ase.calculators.emt:EMT\n"
+        "executor: {address: 127.0.0.1, poll_s: 1, lost_after_s: 20, workers_per_node: 2}\n"
+    )
+    env = environment(FAKE_FLUX=str(sources))
+    env["PATH"] = f"{sources / 'bin'}{os.pathsep}{env['PATH']}"
+    words = ["enrich", "relax", "run.extxyz", "--to", "ds", "--engine", "ase", "--config", "site.yaml"]
+    argv = [sys.executable, "-c", "from pysmax.cli import main; main()", *words, "--executor", "flux"]
+    done = run_program([*argv, "--cell", "fixed"], sources, 200, env)
+    assert done.returncode == 0, done.stderr
+    assert counts(done.stdout) == {"read": 2, "kept": 2, "relaxations: converged": 2}
+    assert "batch --nodes=1" in (sources / "calls").read_text()
+    assert len(Dataset.open(sources / "ds")) == 2
+    done = run_program([*argv, "--workers", "2"], sources, 60, env)
+    assert done.returncode == 2 and "--workers is for local processes" in done.stderr

@@ -23,6 +23,7 @@ from pysmax.enrich.relax import Run, count_parents, read_parents
 from pysmax.enrich.relax_engine import RelaxConfig
 from pysmax.enrich.tally import Tally
 from pysmax.errors import SmaxError
+from pysmax.label.pool import Pool
 
 
 def crystal(seed: int, symbol: str = "Cu") -> ase.Atoms:
@@ -44,7 +45,8 @@ def config(cell: str = "fixed", kind: str = "emt", **more) -> RelaxConfig:
 
 def relax(to: Path, source: Path, conf: RelaxConfig, workers: int = 1, timeout: float | None = None) -> Tally:
     tally = Tally()
-    Run(Dataset.create(to, exist_ok=True), conf, tally).relax(read_parents(source), workers, timeout, None)
+    run = Run(Dataset.create(to, exist_ok=True), conf, tally)
+    run.relax(read_parents(source), Pool(conf, workers, timeout), None)
     return tally
 
 
@@ -200,6 +202,21 @@ def test_unreadable_structures_name_the_file(tmp_path, name, data, message):
         count_parents(tmp_path / name)
 
 
-def test_wrong_number_of_workers(tmp_path, run_file):
-    with pytest.raises(SmaxError, match="workers is 0"):
-        relax(tmp_path / "ds", run_file, config(), workers=0)
+def test_of_two_runs_with_the_same_settings_the_second_is_told(tmp_path, run_file):
+    to, conf = tmp_path / "ds", config()
+    told = []
+
+    def parents():
+        """Another run comes while this one reads."""
+        yield from read_parents(run_file)
+        with pytest.raises(SmaxError, match="another run with settings") as e:
+            relax(to, run_file, conf)
+        told.append(str(e.value))
+        assert relax(to, run_file, config("variable", steps=1)).read == 6  # others may share the dataset
+
+    run = Run(Dataset.create(to), conf, Tally())
+    late = Run(Dataset.open(to), conf, Tally())  # has looked before the first was ready
+    run.relax(parents(), Pool(conf, 1), None)
+    assert len(told) == 1 and conf.level().hash in told[0]
+    late.relax(read_parents(run_file), Pool(conf, 1), None)
+    assert dict(late.tally.reasons) == {"done before": 6} and len(journal(to, conf)) == 6

@@ -200,6 +200,12 @@ def test_a_corrupted_input_is_found_before_anything_is_computed(tmp_path: Path, 
         (("run.extxyz", "--config", "section.yaml"), "section 'engines' is unknown"),
         (("run.extxyz", "--config", "broken.yaml"), "broken.yaml: not YAML"),
         (("run.extxyz", "--site", "list.yaml"), "list.yaml: expected settings"),
+        (("run.extxyz", "--site", "day.yaml"), "day.yaml: not YAML (month must be in 1..12)"),
+        (("run.extxyz", "--set", "scale=2001-99-99"), "--set scale=2001-99-99: the value is not YAML"),
+        (
+            ("run.extxyz", "--executor", "slurm", "--site", "hours.yaml"),
+            'walltime: 43200: expected hours:minutes:seconds in quotes, as "12:00:00"',
+        ),
         (("run.extxyz", "--dry-run", "jobs"), "engine trial has no job files to write"),
     ],
     ids=lambda a: "" if isinstance(a, str) else " ".join(a),
@@ -210,6 +216,8 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, arguments: tuple, said: str) 
     (tmp_path / "section.yaml").write_text("executor: {workers: 2}\nengines: {}\n")
     (tmp_path / "broken.yaml").write_text("a: [1,\n")
     (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "day.yaml").write_text("workers: 2001-99-99\n")
+    (tmp_path / "hours.yaml").write_text("walltime: 12:00:00\n")
     done = label(tmp_path, *arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.startswith("pysmax: ") and done.stderr.count("\n") == 1 and said in done.stderr, (

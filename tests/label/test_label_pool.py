@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import ase
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -19,6 +22,7 @@ from label.trial_engine import TrialConfig, structures
 
 from pysmax.errors import SmaxError
 from pysmax.label.pool import Done, Pool, Task
+from pysmax.label.process import Process
 
 TROUBLE = {3: trial.KILLS, 5: trial.HANGS, 8: trial.RAISES, 9: trial.NAN, 12: trial.SCF, 14: trial.HUGE}
 
@@ -86,6 +90,102 @@ def test_an_engine_that_does_not_load(how: str, said: str) -> None:
         pytest.raises(SmaxError, match=f"the engine does not load: .*{said}"),
     ):
         label(pool, structures(3))
+
+
+@pytest.fixture
+def no_hang() -> Iterator[None]:
+    """An error after half a minute."""
+
+    def stop(*_: object) -> None:
+        raise RuntimeError("hangs")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def large() -> ase.Atoms:
+    """More than a pipe holds."""
+    return ase.Atoms("W30000", positions=np.random.default_rng(0).random((30000, 3)))
+
+
+@pytest.mark.usefixtures("no_hang")
+def test_a_large_structure_does_not_wait_behind_one_that_hangs() -> None:
+    cells = [*structures(60, trouble={59: trial.HANGS}), large(), *structures(3, seed=1)]
+    with Pool(TrialConfig(), workers=1, timeout_s=1.0) as pool:
+        found = label(pool, cells)
+    assert found["59"].outcome.reason == "timeout"
+    check_numbers(found, cells, [i for i in range(len(cells)) if i != 59])
+
+
+@pytest.mark.usefixtures("no_hang")
+def test_the_driver_is_free_while_an_engine_loads() -> None:
+    with Pool(TrialConfig(fails_to_load="hangs"), workers=1) as pool:
+        assert next(pool.run([Task("0", large())])) is None
+
+
+def test_an_idle_worker_that_dies_is_no_structures_fault() -> None:
+    cells = structures(2)
+    with Pool(TrialConfig(), workers=1, tries=1) as pool:
+        label(pool, cells[:1])
+        os.kill(pool.pids[0], signal.SIGKILL)
+        while alive(pool.pids[0]):
+            time.sleep(0.01)
+        found = label(pool, cells[1:])
+    assert [a.reason for a in found["0"].outcome.attempts] == [""]
+
+
+def test_an_engine_that_forks_answers_once() -> None:
+    cells = structures(20, trouble={4: trial.FORKS})
+    with Pool(TrialConfig(), workers=1) as pool:
+        check_numbers(label(pool, cells), cells, list(range(20)))
+
+
+def test_too_many_workers_for_this_machine_is_one_sentence() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10, hard))
+    try:
+        with Pool(TrialConfig(), workers=20) as pool, pytest.raises(SmaxError, match="Too many open files"):
+            label(pool, structures(20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_last_words_after_a_signal_without_a_name() -> None:
+    worker = Process(b"")
+    worker.process.send_signal(signal.SIGRTMIN + 1)
+    worker.process.wait()
+    worker.kill()
+    assert worker.last_words() == f"was killed by signal {signal.SIGRTMIN + 1}"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("", "class 'Mine' is defined in __main__, expected a module that workers can import"),
+        ("def f():\n ", "class 'f.<locals>.Mine' is defined in a function, expected"),
+    ],
+)
+def test_a_class_of_settings_that_workers_cannot_import(tmp_path: Path, place: str, said: str) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        f"""
+import sys
+from label.trial_engine import TrialConfig
+from pysmax.label.pool import Pool
+{place}class Mine(TrialConfig): pass
+{" return Mine" if place else ""}
+try:
+    Pool({"f()" if place else "Mine"}(), 1)
+except Exception as e:
+    print(type(e).__name__, e)
+"""
+    )
+    env = dict(os.environ, PYTHONPATH=f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=env)
+    assert done.stdout.startswith("SmaxError ") and said in done.stdout, done.stdout + done.stderr
 
 
 def test_workers_end_with_a_killed_driver(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pysmax.dataset.record import Label
 from pysmax.label.engine import Engine, EngineConfig, EngineFailure
 
 # what the first atom does
-KILLS, HANGS, RAISES, NAN, SCF, HUGE, DIES_ONCE = "Xe", "Kr", "Ar", "Ne", "He", "Rn", "Cs"
+KILLS, HANGS, RAISES, NAN, SCF, HUGE, DIES_ONCE, FORKS = "Xe", "Kr", "Ar", "Ne", "He", "Rn", "Cs", "Fr"
 
 
 class TrialConfig(EngineConfig):
@@ -28,7 +28,7 @@ class TrialConfig(EngineConfig):
     sleep_s: float = 0.0
     log: Path | None = None
     marks: Path | None = None
-    fails_to_load: Literal["", "raises", "dies"] = ""
+    fails_to_load: Literal["", "raises", "dies", "hangs"] = ""
 
     def version(self) -> str:
         return "1"
@@ -39,6 +39,8 @@ class TrialConfig(EngineConfig):
         if self.fails_to_load == "dies":
             print("out of patience", flush=True)
             os._exit(3)
+        if self.fails_to_load == "hangs":
+            time.sleep(1000)
         return TrialEngine(self)
 
 
@@ -65,6 +67,8 @@ class TrialEngine(Engine):
                 time.sleep(1000)
         if trouble == RAISES:
             raise ValueError("not today")
+        if trouble == FORKS:
+            os.fork()  # and both return
         if trouble == SCF and attempt == 0:
             raise EngineFailure("scf", "not converged")
         energy = c.scale * float((atoms.positions**2).sum())

@@ -133,7 +133,7 @@ def test_same_seed_same_bytes(tmp_path: Path, run) -> None:  # type: ignore[no-u
 
 def test_another_seed_draws_another_sample(tmp_path: Path) -> None:
     for path in (file(tmp_path / "a.xyz", frames(1, 30)), store(tmp_path / "b", frames(2, 30))):
-        reader = source.open_source("x", path)
+        reader = source.open_sources("x", path)[0]
         one, same, other = (reader.scan(lambda b: None, 9, seed) for seed in (1, 1, 2))
         assert one == same and one != other
 
@@ -143,7 +143,7 @@ def test_a_file_and_a_dataset_of_the_same_structures_agree(tmp_path: Path) -> No
     found = []
     for path in (store(tmp_path / "ds", a), file(tmp_path / "a.xyz", a)):
         s = Statistics()
-        assert len(source.open_source("x", path).scan(s.add, 10, 0)) == 10
+        assert len(source.open_sources("x", path)[0].scan(s.add, 10, 0)) == 10
         found.append(s)
     one, two = found
     for name in ("structures", "atoms", "sizes", "richness"):
@@ -196,6 +196,39 @@ def test_a_reservoir_takes_every_frame_equally_often(tmp_path: Path) -> None:
     assert len(reader.scan(lambda b: None, 50, 0)) == 12
 
 
+def two_levels(path: Path) -> tuple[Path, list[str]]:
+    """Ten structures at one level, and six of them 1000 eV lower at another; the levels' hashes."""
+    levels = [Level("xtb", "1.0", {}), Level("dft", "2.0", {})]
+    with Dataset.create(path).writer() as w:
+        for i, f in enumerate(frames(1, 10)):
+            r = f.calc.results
+            for k, level in enumerate(levels[: 1 + (i < 6)]):
+                label = Label(r["energy"] - 1000 * k, r["forces"], r["stress"])
+                w.add(Record(source.bare(f), "test", {}, level, label))
+    return path, [v.hash for v in levels]
+
+
+def test_levels_of_theory_are_never_counted_together(tmp_path: Path, run) -> None:  # type: ignore[no-untyped-def]
+    ds, hashes = two_levels(tmp_path / "ds")
+    out = tmp_path / "out"
+    with pytest.raises(SmaxError, match=r"are xtb 1\.0 \(\w+\): 10 labels, dft 2\.0 \(\w+\): 6 labels; exp"):
+        run(ds, "--no-features", "-o", out)
+    for level, n in (("xtb", 10), ("dft", 6), (hashes[0][:8], 10)):
+        run(ds, "--no-features", "-o", out, "--level", level)
+        d = json.loads((out / "summary.json").read_text())["datasets"]["ds"]
+        assert d["structures"] == n and len(d["levels"]) == 1
+        assert (d["labels"]["energy"]["max"] < -100) == (level == "dft")
+    run(ds, "-o", out, "--level", "each", "--components", 2)
+    found = json.loads((out / "summary.json").read_text())["datasets"]
+    assert {k: d["structures"] for k, d in found.items()} == {
+        f"ds, xtb 1.0 ({hashes[0][:6]})": 10,
+        f"ds, dft 2.0 ({hashes[1][:6]})": 6,
+    }
+    assert "not comparable" in (out / "index.html").read_text()
+    with pytest.raises(SmaxError, match="--level vasp is 0 of them"):
+        run(ds, "--no-features", "-o", out, "--level", "vasp")
+
+
 def spoilt(folder: Path, what: str) -> list[object]:
     """Arguments with one mistake."""
     good = file(folder / "good.xyz", frames(1, 5))
@@ -245,8 +278,8 @@ MISTAKES = {
     "prose": "bad.xyz: not readable",
     "binary": "bad.xyz: not readable",
     "element": "bad.xyz: not readable",
-    "cut": "bad.xyz: frame 5 is not readable",
-    "later frame": "bad.xyz: frame 6 is not readable",
+    "cut": "bad.xyz: frame 4 is not readable",
+    "later frame": "bad.xyz: frame 5 is not readable",
 }
 
 

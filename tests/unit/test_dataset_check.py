@@ -191,6 +191,9 @@ def test_tolerances(tmp_path: Path) -> None:
     file.write_text("{: :")
     with pytest.raises(SmaxError, match="not YAML"):
         load_tolerances(file, {})
+    file.write_text("1: 2")
+    with pytest.raises(SmaxError, match=r"limits\.yaml: 1: .*known are"):
+        load_tolerances(file, {})
     with pytest.raises(SmaxError, match=r"contact: .* greater than 0"):
         load_tolerances(None, {"contact": -1.0})
 
@@ -247,3 +250,18 @@ def test_an_empty_dataset_is_sound(tmp_path: Path) -> None:
     with pytest.raises(SmaxError, match="not a dataset"):
         check(tmp_path)
     assert json.loads((tmp_path / "ds" / "dataset.json").read_text())["units"]["energy"] == "eV"
+
+
+@pytest.mark.parametrize("third", [[4.0, 0, 0], [0, 0, 0], [4.0, 4.0, 0]])
+def test_cells_without_a_volume(tmp_path: Path, third: list[float]) -> None:
+    """Wrong where they are periodic, and of no matter where they are not."""
+    cell = [[4.0, 0, 0], [0, 4.0, 0], third]
+    numbers, positions = "W2", [[0, 0, 0], [0.2, 0, 2.5]]
+    flat = Record(ase.Atoms(numbers, positions, cell=cell, pbc=True), "odd")
+    slab = Record(ase.Atoms(numbers, positions, cell=cell, pbc=[True, True, False]), "odd")
+    tallies = check(filled(tmp_path / "ds", flat, slab).path)
+    assert bad(tallies) == {"cells span what is periodic": 1}
+    assert next(t for t in tallies if t.bad).example == flat.key
+    free = ase.Atoms(numbers, positions, cell=cell)
+    ratio = np.hypot(0.2, 2.5) / (2 * covalent_radii[74])
+    assert closest(free, 1.0) == pytest.approx(ratio)

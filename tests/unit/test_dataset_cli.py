@@ -69,7 +69,7 @@ def test_check(ds: Path) -> None:
     text = run("check", ds).stdout
     assert "nothing is wrong" in text and re.search(r"one level of theory +warning", text)
     text = run("check", ds, "--contact", "1.9", code=1).stdout
-    assert re.search(r"closest contact +wrong +36", text) and "1 of 15 checks are wrong" in text
+    assert re.search(r"closest contact +wrong +36", text) and "1 of 16 checks are wrong" in text
     tallies = json.loads(run("check", ds, "--json").stdout)
     assert {t["name"]: t["verdict"] for t in tallies}["finite"] == "ok"
 
@@ -92,9 +92,9 @@ def cheap_features(structures: Sequence[ase.Atoms]) -> tuple[Array, np.ndarray]:
 
 def test_select_by_entropy(ds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pysmax.dataset.features.bispectrum", cheap_features)
-    text = run("select", ds, 5, "--to", tmp_path / "few", "--mode", "config").stdout
+    text = run("select", ds, 5, "--to", tmp_path / "few", "--mode", "config", "--level", "xtb").stdout
     assert re.fullmatch(rf"5 of 36 records in {tmp_path}/few; S = -?\d+\.\d+ nats, of all records .*\n", text)
-    longer = run("select", ds, 9, "--to", tmp_path / "more", "--mode", "config").stdout
+    longer = run("select", ds, 9, "--to", tmp_path / "more", "--mode", "config", "--level", "xtb").stdout
     few, more = ([r.key for r in Dataset.open(tmp_path / name).records()] for name in ("few", "more"))
     assert longer.startswith("9 of 36") and len(few) == 5 and len(set(more)) == 9
 
@@ -106,9 +106,30 @@ def test_split_and_select(ds: Path, tmp_path: Path) -> None:
     train, test = len(Dataset.open(tmp_path / "train")), len(Dataset.open(tmp_path / "test"))
     assert train + test == 33 and f"{train} records in" in text and "left out: 1 failed, 2 unlabelled" in text
     for by in ("random", "elements"):
-        text = run("select", ds, 7, "--to", tmp_path / by, "--by", by).stdout
+        text = run("select", ds, 7, "--to", tmp_path / by, "--by", by, "--level", "xtb").stdout
         assert text == f"7 of 36 records in {tmp_path / by}\n"
         assert [r.status for r in Dataset.open(tmp_path / by).records()] == ["ok"] * 7
+
+
+def test_a_level_is_chosen_where_there_are_two(ds: Path, tmp_path: Path) -> None:
+    two = r"levels of theory are xtb 0\.8 \(\w{6}\): 30 labels, dft 26\.7 \(\w{6}\): 3 labels; expected one: "
+    for arguments in (("select", ds, 7, "--to", tmp_path / "a"), ("convert", ds, tmp_path / "a.pkl.gz")):
+        with pytest.raises(SmaxError, match=two):
+            run(*arguments)
+    assert not (tmp_path / "a").exists() and not (tmp_path / "a.pkl.gz").exists()
+    assert run("convert", ds, tmp_path / "a.pkl.gz", "--level", "dft").stdout.startswith("3 records")
+    assert run("convert", ds, tmp_path / "copy", "--level", "xtb").stdout.startswith("31 records")
+    run("split", ds, tmp_path / "train", tmp_path / "test", "--level", OTHER.hash[:4])
+    assert sum(len(Dataset.open(tmp_path / name)) for name in ("train", "test")) == 3
+    run("convert", ds, tmp_path / "a.extxyz")
+    with pytest.raises(SmaxError, match="expected --level-name for a file"):
+        run("convert", tmp_path / "a.extxyz", tmp_path / "b", "--level", "xtb")
+
+
+@pytest.mark.parametrize("by", ["random", "entropy"])
+def test_a_negative_seed_is_refused(ds: Path, tmp_path: Path, by: str) -> None:
+    result = run("select", ds, 7, "--to", tmp_path / "a", "--by", by, "--seed", -1, code=2)
+    assert "--seed" in result.output
 
 
 def test_recover(ds: Path) -> None:

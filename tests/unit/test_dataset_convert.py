@@ -19,6 +19,7 @@ from dataset_tools import LEVEL, OTHER, label, record, same, structure
 
 from pysmax.dataset import formats
 from pysmax.dataset.convert import Converted, Source, convert
+from pysmax.dataset.formats import Energy
 from pysmax.dataset.record import Label, Record
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
@@ -30,6 +31,7 @@ RECORDS = [
     record(22, "unlabelled", None),
 ]
 OK = 11
+COLUMNS = ["ase_atoms", "energy", "forces", "stress"]
 FILES = {"extxyz": "out.extxyz", "asedb": "out.db", "aselmdb": "out.aselmdb"}
 
 
@@ -91,7 +93,7 @@ def test_others_read_what_we_write(dataset: Path, tmp_path: Path, name: str) -> 
     assert len(frames) == OK
     for atoms, r in zip(frames, RECORDS, strict=False):
         assert r.label is not None
-        assert atoms.get_potential_energy() == r.label.energy
+        assert atoms.get_potential_energy() == r.label.extra["free_energy_eV"]
         assert np.allclose(atoms.get_forces(), r.label.forces, atol=6e-9, rtol=0)
         if r.label.stress is not None:
             assert np.allclose(atoms.get_stress(), r.label.stress, atol=1e-15, rtol=0)
@@ -102,11 +104,15 @@ def test_gracemaker_frames(dataset: Path, tmp_path: Path) -> None:
     done = run(dataset, tmp_path / "out.pkl.gz", shard_size=6)
     assert [p.name for p in done.paths] == ["out-00000.pkl.gz", "out-00001.pkl.gz"]
     frame = pd.concat([pd.read_pickle(p) for p in done.paths])  # our own file
-    assert list(frame.columns) == ["ase_atoms", "energy", "forces", "stress", "name"] and len(frame) == OK
+    assert list(frame.columns) == [*COLUMNS, "name", "energy_is"] and len(frame) == OK
     for (_, row), r in zip(frame.iterrows(), RECORDS, strict=False):
         assert r.label is not None
         assert isinstance(row["ase_atoms"], ase.Atoms) and row["ase_atoms"] == r.atoms
-        assert row["energy"] == r.label.energy and np.array_equal(row["forces"], r.label.forces)
+        assert (
+            row["energy"] == -1.25
+            and row["energy_is"] == "free_energy_eV"
+            and np.array_equal(row["forces"], r.label.forces)
+        )
         if r.label.stress is None:
             assert np.isnan(row["stress"]).all()
         else:
@@ -114,6 +120,48 @@ def test_gracemaker_frames(dataset: Path, tmp_path: Path) -> None:
     # nothing in the pickle that only pandas 3 knows
     names = {arg for p in done.paths for op, arg, _ in _opcodes(p) if isinstance(arg, str)}
     assert not [n for n in names if "StringDtype" in n or "string_arrow" in n]
+
+
+@pytest.mark.parametrize("energy", ["force-consistent", "extrapolated"])
+def test_the_energy_of_files_and_its_name(tmp_path: Path, energy: Energy) -> None:
+    """Forces are derivatives of the free energy; every file says which energy it has."""
+    smeared, plain = record(1), record(2, label=label(structure(2), 2, extra={}))
+    assert smeared.label is not None and plain.label is not None
+    with Dataset.create(tmp_path / "ds").writer() as w:
+        assert w.add(smeared) and w.add(plain)
+    free = energy == "force-consistent"
+    expected = [(-1.25, "free_energy_eV") if free else (smeared.label.energy, "energy")]
+    expected.append((plain.label.energy, "energy"))
+    run(tmp_path / "ds", tmp_path / "a.pkl.gz", energy=energy)
+    frame = pd.read_pickle(tmp_path / "a.pkl.gz")  # our own file
+    assert list(zip(frame["energy"], frame["energy_is"], strict=True)) == expected
+    for name, file in FILES.items():
+        run(tmp_path / "ds", tmp_path / file, energy=energy)
+        if name == "extxyz":
+            frames = read(tmp_path / file, index=":")
+            assert [(a.get_potential_energy(), a.info["energy_is"]) for a in frames] == expected
+        run(tmp_path / file, tmp_path / f"back-{name}")
+        back = Dataset.open(tmp_path / f"back-{name}")
+        for r in (smeared, plain):
+            found = back.get(r.key)
+            assert found is not None and found.label is not None and r.label is not None
+            assert found.label.energy == r.label.energy and dict(found.label.extra) == dict(r.label.extra)
+
+
+def test_an_energy_that_was_changed_in_a_file_counts(tmp_path: Path) -> None:
+    with Dataset.create(tmp_path / "ds").writer() as w:
+        w.add(record(1))
+    run(tmp_path / "ds", tmp_path / "a.extxyz")
+    text = (tmp_path / "a.extxyz").read_text()
+    (tmp_path / "b.extxyz").write_text(text.replace(" energy=-1.25", " energy=-7.5"))
+    run(tmp_path / "b.extxyz", tmp_path / "back")
+    (found,) = Dataset.open(tmp_path / "back").records()
+    assert found.label is not None and found.label.energy == -7.5
+
+
+def test_an_at_sign_in_a_name(dataset: Path, tmp_path: Path) -> None:
+    run(dataset, tmp_path / "run@300.extxyz")
+    assert run(tmp_path / "run@300.extxyz", tmp_path / "back").written == OK
 
 
 def _opcodes(path: Path) -> list[tuple[object, object, object]]:
@@ -169,7 +217,7 @@ def test_files_of_others(tmp_path: Path) -> None:
         frames.append(atoms)
     write(tmp_path / "theirs.extxyz", frames)
     assert 'stress="1.0 6.0 5.0' in (tmp_path / "theirs.extxyz").read_text()
-    done = run(tmp_path / "theirs.extxyz", tmp_path / "ds", level="PBE", source_name="web")
+    done = run(tmp_path / "theirs.extxyz", tmp_path / "ds", level_name="PBE", source_name="web")
     assert done.written == 4
     records = list(Dataset.open(tmp_path / "ds").records())
     assert [r.status for r in records] == ["ok", "ok", "failed", "unlabelled"]
@@ -201,12 +249,17 @@ Be 2.5 2.5 2.5 1.125
 
 BAD = {
     "no.extxyz": (None, "no such file"),
-    "a.extxyz": ('2\nLattice="1 0 0\nW 0 0 0\n', "frame 0 cannot be read"),
-    "b.extxyz": ("1\nProperties=species:S:1:pos:R:3\nXx 0 0 0\n", "frame 0 cannot be read"),
+    "a.extxyz": ('2\nLattice="1 0 0\nW 0 0 0\n', "not readable as extended XYZ"),
+    "b.extxyz": ("1\nProperties=species:S:1:pos:R:3\nXx 0 0 0\n", "not readable as extended XYZ"),
     "c.db": ("this is no database, whatever its name says" * 50, "not a database|cannot be read"),
     "d.aselmdb": ("nor this" * 2000, "not an LMDB file"),
     "e.cif": ("data_", "unknown ending"),
     "f.extxyz": ('1\nProperties=species:S:1:pos:R:3 pysmax="{}"\nW 0 0 0\n', "no provenance"),
+    "g.extxyz": (
+        "1\nProperties=species:S:1:pos:R:3 pysmax=%7B%22source%22:%22%22,%22info%22:%5B%5D,"
+        "%22reason%22:%22%22,%22attempts%22:%5B%5D,%22extra%22:%7B%7D%7D\nW 0 0 0\n",
+        "no provenance",
+    ),
 }
 
 

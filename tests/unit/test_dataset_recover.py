@@ -229,3 +229,22 @@ def test_damaged_claims_are_set_aside(sound: Path, tmp_path: Path) -> None:
     assert recover(tmp_path / "ds") == []
     with Dataset.open(tmp_path / "ds").writer() as w:
         assert w.add(record(999))
+
+
+def test_a_writer_goes_on_when_its_shard_was_recovered(tmp_path: Path) -> None:
+    ds = Dataset.create(tmp_path / "ds")
+    with ds.writer() as w:
+        for i in range(6):
+            w.add(record(i))
+        w.commit()
+        (path,) = ds.paths()
+        data = path.read_bytes()
+        at = data.index(record(2).atoms.positions.tobytes())
+        with path.open("r+b") as f:
+            f.seek(at)
+            f.write(bytes([data[at] ^ 1]))
+        (result,) = recover(tmp_path / "ds")
+        assert result.saved == 5
+        for i in (2, *range(6, 12)):
+            assert w.add(record(i))
+    assert Dataset.open(tmp_path / "ds").keys() == {record(i).key for i in range(12)}

@@ -251,3 +251,22 @@ def test_refused_splits(tmp_path: Path) -> None:
         split(ds, a, a, 0.5)
     with pytest.raises(SmaxError, match="exists already"):
         split(ds, ds.path, b, 0.5)
+
+
+def test_a_feature_that_does_not_vary_has_no_say(tmp_path: Path) -> None:
+    """Whatever rounding makes of a large constant."""
+    ds = filled(tmp_path / "ds")
+
+    def with_constant(structures: Sequence[ase.Atoms]) -> tuple[Array, np.ndarray]:
+        values, natoms = toy(structures)
+        values[:, 3] = 1234.567
+        return values, natoms
+
+    def without(structures: Sequence[ase.Atoms]) -> tuple[Array, np.ndarray]:
+        values, natoms = toy(structures)
+        return values[:, :3], natoms
+
+    one, other = (select.by_entropy(ds, 12, f) for f in (with_constant, without))
+    assert one.positions == other.positions
+    assert one.entropy is not None and other.entropy is not None
+    assert one.entropy - other.entropy == pytest.approx(0.5 * np.log(1e-6), abs=1e-9)

@@ -312,3 +312,41 @@ def test_a_long_writer_still_knows_every_key(tmp_path: Path, monkeypatch: pytest
         assert not w.add(record(41)) and w.add(record(41), replace_failed=True)
     assert len(ds) == len(ds.keys()) == 42
     assert {r.status for r in ds.records()} == {"ok"}
+
+
+def test_the_work_of_a_filter_grows_with_the_records(tmp_path: Path) -> None:
+    """And not with their square: SQLite's instructions at a fixed number of records in a batch."""
+    ds = Dataset.create(tmp_path / "ds")
+
+    def work(first: int, last: int) -> int:
+        with ds.writer() as w:
+            for i in range(first, last):
+                w.add(record(i))
+        (shard,) = ds.shards()
+        calls = [0]
+        shard.db.set_progress_handler(lambda: calls.__setitem__(0, calls[0] + 1), 100)
+        assert sum(len(rows) for _, rows in ds.rows(status="ok", batch=10)) == last
+        shard.db.set_progress_handler(None, 0)
+        return calls[0]
+
+    few = work(0, 300)
+    assert work(300, 900) < 4 * few
+
+
+def test_a_dataset_that_another_process_has_begun_is_no_obstacle(tmp_path: Path) -> None:
+    """Killed, or not done yet, between the folder and its description."""
+    folder = tmp_path / "ds"
+    (folder / "shards").mkdir(parents=True)
+    (folder / ".dataset.json.x1y2").touch()
+    Dataset.create(folder, exist_ok=True)
+    assert len(Dataset.open(folder)) == 0
+    (tmp_path / "other" / "shards").mkdir(parents=True)
+    (tmp_path / "other" / "shards" / "mine.txt").touch()
+    with pytest.raises(SmaxError, match="exists already"):
+        Dataset.create(tmp_path / "other", exist_ok=True)
+
+
+def test_a_shard_without_room_for_any_record_is_refused(tmp_path: Path) -> None:
+    ds = Dataset.create(tmp_path / "ds")
+    with pytest.raises(SmaxError, match="shard size is 0, expected 1 or more"), ds.writer(0):
+        pass

@@ -268,6 +268,27 @@ def test_an_error_of_lammps_is_recorded_and_the_next_structure_is_fine() -> None
     assert after.energy == before.energy
 
 
+@pytest.mark.parametrize(
+    ("more", "atoms", "kept"),
+    [
+        (
+            "neigh_modify one 1000 page 100000",
+            Atoms("Ar40", positions=np.random.default_rng(0).random((40, 3)), cell=[1, 1, 1], pbc=True),
+            0,
+        ),
+        ("kspace_style ewald 1e-4", bulk("Ar"), 1),  # nothing ever runs, and closing would crash
+    ],
+)
+def test_failures_in_a_row_keep_no_instances(more: str, atoms: Atoms, kept: int) -> None:
+    engine = make({**LJ, "commands": [*LJ["commands"], more]})  # type: ignore[misc]
+    for _ in range(4):
+        done = compute_label(engine, atoms, Limits())
+        assert done.reason == "error" and done.attempts[0].detail.startswith("LAMMPS: ERROR")
+    assert len(engine._abandoned) == kept
+    cluster = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 4]])
+    assert compute_label(engine, cluster, Limits()).reason == ("error" if kept else "")
+
+
 def test_what_it_cannot_take() -> None:
     engine = make(LJ)
     with pytest.raises(EngineFailure, match="element Si is not among") as e:

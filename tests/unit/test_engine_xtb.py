@@ -116,6 +116,8 @@ def test_scf_failures_are_tried_in_order_and_recorded(capfd: pytest.CaptureFixtu
         (Atoms("X", cell=[4, 4, 4], pbc=True), "element X has no"),
         (Atoms("W", cell=[4, 4, 4], pbc=[True, True, False]), "some directions only"),
         (Atoms("W", cell=[4, 4, 0], pbc=True), "do not span a cell"),
+        (Atoms("W", positions=[[np.nan, 0, 0]], cell=[4, 4, 4], pbc=True), "not finite"),
+        (Atoms("W", cell=[4, 4, np.inf], pbc=True), "not finite"),
         (Atoms("H2", positions=[[0, 0, 0]] * 2, cell=[4, 4, 4], pbc=True), "Too close"),
         (Atoms(cell=[4, 4, 4], pbc=True), "no atoms"),
     ],

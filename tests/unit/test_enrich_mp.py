@@ -204,13 +204,25 @@ def test_entries_without_elemental_references_are_left_out():
     assert above_hull(entries) == {"a": 0.0}
 
 
-def test_recomputed_hull_overrules_the_flag_and_says_so():
+def test_a_recomputed_hull_overrules_the_flag_and_says_so_when_asked():
     docs = [*DOCS[:3], {**DOCS[3], "energy_above_hull": 0.0}]
-    found, skipped, tally = take(docs)
+    found, skipped, tally = take(docs, check_hull=True)
     assert len(found) == 3 and skipped[0].reason == "off the hull"
-    assert tally.notes == {"off the hull of the entries given, against their own flag": 1}
-    found, _, tally = take(docs, check_hull=False)
+    assert tally.notes == {"off the hull of the entries given, against their own distance": 1}
+    found, _, tally = take(docs)
     assert len(found) == 4 and tally.notes == {}
+
+
+def test_energies_of_mixed_functionals_do_not_decide():
+    """Elements in r2SCAN and some of their compounds in GGA, far apart: so the Materials Project has them."""
+    docs = [
+        {**d, "energy_per_atom": d["energy_per_atom"] - 16 * (len(d["formula_pretty"]) == 2)} for d in DOCS
+    ]
+    assert ids(take(docs)[0]) == ["mp-134", "mp-23", "mp-1487"]
+    assert ids(take(docs, check_hull=True)[0]) == ["mp-134", "mp-23"]
+    # one document without a distance of its own is no reason to doubt the others
+    bare = {k: v for k, v in DOCS[0].items() if k not in ("energy_above_hull", "is_stable")}
+    assert ids(take([*docs, {**bare, "material_id": "mp-0"}])[0]) == ["mp-134", "mp-23", "mp-1487"]
 
 
 def test_tolerance():
@@ -222,9 +234,13 @@ def test_tolerance():
 
 def test_without_energies_the_flag_decides():
     bare = [{k: v for k, v in d.items() if k != "energy_per_atom"} for d in DOCS]
-    found, skipped, tally = take(bare)
-    assert ids(found) == ["mp-134", "mp-23", "mp-1487"] and skipped[0].reason == "off the hull"
-    assert tally.notes == {"hull not recomputed (energies missing): own flag taken": 4}
+    for check, notes in (
+        (False, {}),
+        (True, {"hull not recomputed (energies missing): own distance taken": 4}),
+    ):
+        found, skipped, tally = take(bare, check_hull=check)
+        assert ids(found) == ["mp-134", "mp-23", "mp-1487"] and skipped[0].reason == "off the hull"
+        assert tally.notes == notes
     stable_only = [{k: d[k] for k in ("material_id", "structure", "is_stable")} for d in DOCS]
     assert len(take(stable_only)[0]) == 3
     nothing = [{"material_id": "mp-1", "structure": AL.as_dict()}]
@@ -284,7 +300,7 @@ def changed(structure: Structure, change) -> dict:
     ],
 )
 def test_bad_documents_are_skipped_with_a_reason(document, reason):
-    found, skipped, _ = take([document, DOCS[2]], check_hull=False)
+    found, skipped, _ = take([document, DOCS[2]])
     assert [s.reason for s in skipped] == [reason]
     assert skipped[0].detail.startswith(("mp-x", "document 1"))
     assert ids(found) == ["mp-1487"]
@@ -295,7 +311,7 @@ def test_a_file_cannot_name_a_class_to_make(tmp_path):
     bomb = {"@module": "pathlib", "@class": "Path", "@version": "1"}
     doc = changed(NIAL, lambda s: s["sites"][0].update(properties={"magmom": bomb}))
     doc["structure"]["properties"] = {"made": bomb}
-    found, _, _ = take([doc], check_hull=False, cell="primitive")
+    found, _, _ = take([doc], cell="primitive")
     assert len(found) == 1 and len(found[0].atoms) == 2
 
 

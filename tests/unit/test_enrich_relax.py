@@ -73,6 +73,24 @@ def test_variable_cell_finds_the_lattice_constant_of_a_scan(optimiser):
     assert np.abs(label.stress).max() < 1e-3
 
 
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_relaxed_means_forces_and_virial_below_fmax_however_the_cell_has_changed(optimiser):
+    rng = np.random.default_rng(0)
+    swollen = bulk("Cu", a=3.0, cubic=True)  # to 3.59 A: in its first cell the forces are 1.2 times as large
+    swollen.positions += rng.normal(scale=0.1, size=(4, 3))
+    wide = bulk("Cu", a=4.4, cubic=True)
+    wide.positions += rng.normal(scale=0.1, size=(4, 3))
+    for atoms in (swollen, wide):
+        ends = []
+        for fmax in (0.2, 0.1, 0.05, 0.02):
+            label, outcome, frames = relax(atoms, cell="variable", optimiser=optimiser, fmax=fmax)
+            virial = label.stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]] * np.linalg.det(frames[-1].cell) / 4
+            assert outcome == "converged" and frames[-1].force < fmax
+            assert np.linalg.norm(virial, axis=1).max() < fmax
+            ends.append(frames[-1].step)
+        assert ends == sorted(ends)
+
+
 def test_steps_are_counted_and_limited():
     _, outcome, frames = relax(rattled(), steps=3, fmax=1e-6)
     assert outcome == "out of steps" and [f.step for f in frames] == [3]
@@ -156,6 +174,14 @@ def test_a_molecule_relaxes_without_a_cell():
     water.positions[1] *= 1.1
     _, outcome, frames = relax(water, PotentialConfig(stress=False), fmax=0.01)
     assert outcome == "converged" and frames[-1].force < 0.01
+
+
+@pytest.mark.parametrize(("pbc", "cell"), [([0, 0, 1], [0, 0, 5]), ([1, 1, 0], [5, 5, 0])])
+def test_a_wire_and_a_slab_relax_though_their_cell_has_no_volume(pbc, cell):
+    atoms = ase.Atoms("Cu2", [[0, 0, 0], [0.3, 0, 2.2]], cell=cell, pbc=pbc)
+    _, outcome, frames = relax(atoms, PotentialConfig(stress=False))
+    assert outcome == "converged" and frames[-1].step > 0
+    assert np.array_equal(frames[-1].cell, atoms.cell.array)
 
 
 def test_settings_have_their_own_hash():

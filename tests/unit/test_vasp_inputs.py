@@ -65,7 +65,7 @@ def test_moments_are_table_11() -> None:
     assert table.pop("Default") == DEFAULT
     assert table == TABLE_11
     config = VaspConfig(magmoms={"H": 0.0, "Fe": 4.0})
-    text = build(config, ase.Atoms("HFeGd", cell=[3, 3, 3]), need_potcar=False).files["INCAR"]
+    text = build(config, ase.Atoms("HFeGd", cell=[3, 3, 3], pbc=True), need_potcar=False).files["INCAR"]
     assert text.endswith("MAGMOM = 1*0.0 1*4.0 1*7.94\n")
     assert VaspConfig().level().settings["magmoms"] == {"default": 1.0, **table}
 
@@ -240,7 +240,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
     assert isinstance(config, VaspConfig)
     assert config.potcar_dir == tmp_path / "paw" and config.work_dir == Path("vasp_jobs").absolute()
     assert config.command == ("srun", "-n", "8", "vasp_std") and config.tags()["ENCUT"] == 520.0
-    assert "NCORE = 4" in build(config, ase.Atoms("H", cell=[3, 3, 3])).files["INCAR"]
+    assert "NCORE = 4" in build(config, ase.Atoms("H", cell=[3, 3, 3], pbc=True)).files["INCAR"]
     file.write_text("incar: {NSW: 5}\n")
     with pytest.raises(SmaxError, match="NSW is refused: a label is a single point"):
         load_config("vasp", file)
@@ -252,14 +252,27 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
         (ase.Atoms(cell=[3, 3, 3]), "no atoms"),
         (ase.Atoms("H"), "needs a cell"),
         (ase.Atoms("H", positions=[[np.nan, 0, 0]], cell=[3, 3, 3]), "not finite"),
-        (ase.Atoms("Lr", cell=[3, 3, 3]), "no recommended PAW potential of Lr"),
-        (ase.Atoms("X", cell=[3, 3, 3]), "no recommended PAW potential of X"),
+        (ase.Atoms("Lr", cell=[3, 3, 3], pbc=True), "no recommended PAW potential of Lr"),
+        (ase.Atoms("X", cell=[3, 3, 3], pbc=True), "no recommended PAW potential of X"),
+        (ase.Atoms("H", cell=[3, 3, 3]), "3 A from its images in VASP's periodic cell, expected at least 5"),
+        (ase.Atoms("H2", [[0, 0, 0], [0, 0, 4]], cell=[9, 9, 8], pbc=[1, 1, 0]), "4 A from its images"),
     ],
 )
 def test_structures_that_vasp_cannot_take(atoms: ase.Atoms, words: str) -> None:
     with pytest.raises(EngineFailure, match=words) as e:
         build(VaspConfig(), atoms, need_potcar=False)
     assert e.value.reason == "structure"
+
+
+def test_vacuum_counts_where_a_structure_is_not_periodic() -> None:
+    skew = [[9, 0, 0], [8, 9, 0], [0, 0, 3]]
+    atoms = ase.Atoms("H2", [[0, 0, 0], [0, 3, 0]], cell=skew, pbc=[True, False, True])
+    build(VaspConfig(), atoms, need_potcar=False)  # 6 A between wires
+    atoms.positions[1] = [4.5, 0, 0]  # along a periodic direction
+    build(VaspConfig(), atoms, need_potcar=False)
+    atoms.positions[1] = [0, 4.5, 0]
+    with pytest.raises(EngineFailure, match=r"4\.5 A from its images"):
+        build(VaspConfig(), atoms, need_potcar=False)
 
 
 def test_compare_incars() -> None:

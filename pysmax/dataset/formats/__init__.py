@@ -6,12 +6,13 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
 
 Add = Callable[[Record], object]
+Energy = Literal["force-consistent", "extrapolated"]
 
 # name: (endings, the first is written; a column that only labelled records have is required)
 ENDINGS: dict[str, tuple[str, ...]] = {
@@ -31,8 +32,8 @@ class Format(Protocol):
     def count(self, path: Path) -> int | None:
         """Number of records, None where that takes reading everything."""
 
-    def writer(self, path: Path) -> AbstractContextManager[Add]:
-        """Writes a new file; complete when the context ends."""
+    def writer(self, path: Path, energy: Energy) -> AbstractContextManager[Add]:
+        """Writes a new file with this energy of each label; complete when the context ends."""
 
 
 def load(name: str) -> Format:

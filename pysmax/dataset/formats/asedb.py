@@ -11,7 +11,7 @@ from typing import Any
 
 from ase.db import connect
 
-from pysmax.dataset.formats import Add
+from pysmax.dataset.formats import Add, Energy
 from pysmax.dataset.formats.atoms import OURS, from_atoms, plain_info, provenance, to_atoms
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
@@ -47,24 +47,24 @@ def rows(db: Any, path: Path) -> Iterator[Record]:
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[Add]:
+def writer(path: Path, energy: Energy) -> Iterator[Add]:
     """One transaction."""
     try:
         with connect(path, type="db") as db:  # type: ignore[no-untyped-call]
-            yield adding(db)
+            yield adding(db, energy)
     except sqlite3.Error as e:
         raise OSError(errno.EIO, str(e)) from None
 
 
-def adding(db: Any) -> Add:
+def adding(db: Any, energy: Energy) -> Add:
     """A function that writes a record as a row; provenance and r_eff go into its data."""
 
     def add(record: Record) -> None:
-        data: dict[str, Any] = {OURS: provenance(record), "key": record.key}
+        data: dict[str, Any] = {OURS: provenance(record, energy), "key": record.key}
         if "r_eff" in record.atoms.arrays:
             data["r_eff"] = record.atoms.arrays["r_eff"]
         pairs = {"source": record.source} if _is_word(record.source) else {}
-        db.write(to_atoms(record), key_value_pairs=pairs, data=data)
+        db.write(to_atoms(record, energy), key_value_pairs=pairs, data=data)
 
     return add
 

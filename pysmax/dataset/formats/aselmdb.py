@@ -11,7 +11,7 @@ from typing import Any
 import lmdb
 from ase_db_backends.aselmdb import LMDBDatabase
 
-from pysmax.dataset.formats import Add, asedb
+from pysmax.dataset.formats import Add, Energy, asedb
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
 
@@ -29,11 +29,11 @@ def read(path: Path) -> Iterator[Record]:
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[Add]:
+def writer(path: Path, energy: Energy) -> Iterator[Add]:
     """One transaction."""
     try:
         with LMDBDatabase(path) as db:
-            yield asedb.adding(db)
+            yield asedb.adding(db, energy)
     except lmdb.Error as e:
         raise OSError(errno.EIO, str(e)) from None
     finally:

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from pysmax.dataset.formats import Add
+from pysmax.dataset.formats import Add, Energy
+from pysmax.dataset.formats.atoms import exported
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
 
@@ -29,19 +30,22 @@ def read(path: Path) -> NoReturn:
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[Add]:
+def writer(path: Path, energy: Energy) -> Iterator[Add]:
     """All records of a file are in memory: use shards. Records without a stress get NaN.
 
-    Energy in eV, forces in eV/A, stress in eV/A^3 in the order and with the sign of ASE.
+    Energy in eV, forces in eV/A, stress in eV/A^3 in the order and with the sign of ASE. ``energy_is`` names
+    the energy of each row: gracemaker fits forces as its derivatives, so that it should be force-consistent.
     """
     rows: list[Record] = []
     yield rows.append
+    energies = [exported(r.label, energy) if r.label else (np.nan, "") for r in rows]
     columns: dict[str, list[Any]] = {
         "ase_atoms": [r.atoms for r in rows],
-        "energy": [r.label.energy if r.label else np.nan for r in rows],
+        "energy": [value for value, _ in energies],
         "forces": [r.label.forces if r.label else np.full((len(r.atoms), 3), np.nan) for r in rows],
         "stress": [_stress(r) for r in rows],
         "name": [r.key for r in rows],
+        "energy_is": [what for _, what in energies],
     }
     frame = pd.DataFrame(index=range(len(rows)))
     for name, values in columns.items():

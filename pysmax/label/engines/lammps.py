@@ -18,6 +18,7 @@ from pysmax.label.engines.shared import by_content, require_cell, resolve, versi
 
 KCAL_PER_MOL = 4184.0 / 96485.33212  # eV; J over the Faraday constant, CODATA 2018
 ENERGY_EV = {"metal": 1.0, "real": KCAL_PER_MOL}
+SPACING = 4.0  # A between the atoms of the trial
 
 
 class LammpsConfig(EngineConfig):
@@ -77,12 +78,14 @@ class LammpsEngine(Engine):
         self._types = {s: k + 1 for k, s in reversed(list(enumerate(config.elements)))}
         self._lmp: Any = None
         self._ran = False
+        self._refused: dict[tuple[bool, ...], str] = {}  # what LAMMPS said of the trial in such a box
         self._abandoned: list[Any] = []
         self._pbc: tuple[bool, ...] = ()
         try:
             self._open((True, True, True))
         except EngineFailure as e:
             raise SmaxError(f"LAMMPS does not take the settings: {e.detail}") from None
+        self._try()
 
     def compute(self, atoms: ase.Atoms, attempt: int) -> Label:
         require_cell(atoms)
@@ -91,20 +94,15 @@ class LammpsEngine(Engine):
                 "structure", f"element {', '.join(unknown)} is not among those of the potential"
             )
         pbc = tuple(bool(p) for p in atoms.pbc)
-        if self._lmp is None or pbc != self._pbc:
-            self._open(pbc)
-        box = Box.of(atoms)
-        try:
-            self._place(atoms, box)
-            self._lmp.command("run 0 post no")
-            self._ran = True
-            return self._label(len(atoms), box)
-        except EngineFailure:
-            self._drop()
-            raise
-        except Exception as e:  # LAMMPS raises nothing more special
-            self._drop()
-            raise EngineFailure("error", f"LAMMPS: {' '.join(str(e).split())}"[:500]) from None
+        if pbc not in self._refused and (self._lmp is None or pbc != self._pbc):
+            try:
+                self._open(pbc)
+                self._try()
+            except EngineFailure as e:
+                self._refused[pbc] = e.detail
+        if pbc in self._refused:
+            raise EngineFailure("error", self._refused[pbc])
+        return self._run(atoms)
 
     def close(self) -> None:
         if self._lmp is not None:
@@ -144,11 +142,35 @@ class LammpsEngine(Engine):
             raise EngineFailure("error", f"LAMMPS: {' '.join(str(e).split())} ({command})"[:500]) from None
         self._pbc = pbc
 
+    def _try(self) -> None:
+        """Run on loose atoms of all elements, so that no structure meets styles that were never set up."""
+        n = len(self.config.elements)
+        row = SPACING * np.arange(n)[:, None] * [1, 0, 0]
+        atoms = ase.Atoms(self.config.elements, row, cell=SPACING * np.array([n, 1, 1]), pbc=self._pbc)
+        try:
+            self._run(atoms)
+        except EngineFailure as e:
+            self._refused[self._pbc] = e.detail
+
+    def _run(self, atoms: ase.Atoms) -> Label:
+        box = Box.of(atoms)
+        try:
+            self._place(atoms, box)
+            self._lmp.command("run 0 post no")
+            self._ran = True
+            return self._label(len(atoms), box)
+        except EngineFailure:
+            self._drop()
+            raise
+        except Exception as e:  # LAMMPS raises nothing more special
+            self._drop()
+            raise EngineFailure("error", f"LAMMPS: {' '.join(str(e).split())}"[:500]) from None
+
     def _drop(self) -> None:
         """Let go of an instance after an error.
 
         One that never ran may hold styles whose set-up failed half-way, and their destructors crash
-        (kspace_style ewald with lj/cut): it is kept for good.
+        (kspace_style ewald with lj/cut): it is kept for good, one for each kind of boundary at most.
         """
         if self._ran:
             self.close()

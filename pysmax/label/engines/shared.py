@@ -76,9 +76,11 @@ def label_of(atoms: ase.Atoms, calculator: Any, *, stress: bool = True, magmoms:
 
 
 def require_cell(atoms: ase.Atoms) -> None:
-    """Raise EngineFailure unless there are atoms, and cell vectors span the periodic directions."""
+    """Raise EngineFailure unless there are atoms, all is finite, and vectors span the periodic directions."""
     if len(atoms) == 0:
         raise EngineFailure("structure", "has no atoms")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise EngineFailure("structure", "a position or the cell is not finite")
     pbc = np.asarray(atoms.pbc)
     if np.linalg.matrix_rank(atoms.cell.array[pbc]) < pbc.sum():
         raise EngineFailure("structure", "is periodic, but its cell vectors do not span a cell")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = "smax-vasp-job"
 VERSION = 1
 MIN_VOLUME = 0.1  # A^3 per atom: below, there is no cell
+MIN_GAP = 5.0  # A between images where a structure is not periodic: VASP always is
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,14 @@ def check_structure(atoms: ase.Atoms) -> None:
     if abs(np.linalg.det(atoms.cell.array)) < MIN_VOLUME * len(atoms):
         raise EngineFailure(
             "structure", f"cell of {abs(np.linalg.det(atoms.cell.array)):.3g} A^3: VASP needs a cell"
+        )
+    inverse = np.linalg.inv(atoms.cell.array)
+    gaps = (1 - np.ptp(atoms.positions @ inverse, axis=0)) / np.linalg.norm(inverse, axis=0)
+    if (narrow := gaps[~atoms.pbc]).size and narrow.min() < MIN_GAP:
+        raise EngineFailure(
+            "structure",
+            f"is not periodic in all directions, and {narrow.min():.3g} A from its images in VASP's periodic "
+            f"cell, expected at least {MIN_GAP:g} A",
         )
 
 
