@@ -16,7 +16,8 @@ from matplotlib import pyplot as plt
 def embedded(path: Path, caption: str) -> str:
     """A picture inside the page."""
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<figure><img src="data:image/png;base64,{data}" width="420"><figcaption>{caption}</figcaption></figure>'
+    picture = f'<img src="data:image/png;base64,{data}" width="420">'
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def draw() -> tuple[float, float]:
@@ -41,7 +42,8 @@ rows = "".join(
 )
 entropy = next(Path("alloy.report").glob("*entropy*.png"))
 page = f"""<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>A small potential</title>
-<style>body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto }} figure {{ display: inline-block }}
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto }}
+figure {{ display: inline-block }}
 td, th {{ padding: 0 1rem 0 0; text-align: left }}</style>
 <h1>A potential for Cu-Pd, from nothing</h1>
 <h2>Configurations of maximum entropy</h2>{embedded(entropy, "Feature entropy of the dataset.")}
@@ -49,7 +51,8 @@ td, th {{ padding: 0 1rem 0 0; text-align: left }}</style>
 <table><tr><th></th><th>MAE</th><th>RMSE</th><th></th></tr>{rows}</table>
 {"".join(embedded(Path(f"potential/evaluation/parity_{q}.png"), q) for q in errors)}
 <h2>Molecular dynamics, 256 atoms, 1 ps at constant energy</h2>
-<p>Mean temperature {temperature:.0f} K, drift of the energy {drift:.2g} eV/atom/ps.</p>{embedded(Path("md.png"), "")}
+<p>Mean temperature {temperature:.0f} K, drift of the energy {drift:.2g} eV/atom/ps.</p>
+{embedded(Path("md.png"), "")}
 </html>"""
 Path("index.html").write_text(page)
 print("wrote index.html")

@@ -66,7 +66,8 @@ def evaluate(
         Path | None, typer.Option("-o", "--output", help="Folder; default: MODEL/evaluation.")
     ] = None,
     energy: Annotated[
-        Literal["free", "zero"] | None, typer.Option(help="Which energy; default: that of the training.")
+        Literal["force-consistent", "extrapolated"] | None,
+        typer.Option(help="Which energy; default: that of the training."),
     ] = None,
     uq: Annotated[
         bool, typer.Option("--uq", help="Also the extrapolation grade of every structure.")

@@ -24,8 +24,8 @@ class Data(_Section):
 
     train: list[Path] = Field(min_length=1, description="datasets, or extended XYZ with energy and forces")
     level: str = Field(default="", description="hash of the level of theory, where the sets have several")
-    energy: Literal["free", "zero"] = Field(
-        default="free", description="the energy that forces derive from, or extrapolated to no smearing"
+    energy: Literal["force-consistent", "extrapolated"] = Field(
+        default="force-consistent", description="or extrapolated to zero smearing"
     )
     held_out: float = Field(default=HELD_OUT, ge=0, lt=1, description="share never trained on, by content")
     validation: float = Field(

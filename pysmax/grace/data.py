@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from pysmax.dataset.convert import Source
+from pysmax.dataset.formats import Energy
 from pysmax.dataset.formats import load as load_format
+from pysmax.dataset.formats.atoms import exported
 from pysmax.dataset.record import Record, structure_hash
 from pysmax.dataset.split import share
 from pysmax.errors import SmaxError
@@ -106,12 +108,10 @@ class Tally:
         }
 
 
-def energy_of(record: Record, which: str) -> float:
-    """``free``: the energy that the forces derive from, where it is known; ``zero``: the label's. eV."""
+def energy_of(record: Record, energy: Energy) -> float:
+    """The energy that is learned, eV (see formats.atoms.exported)."""
     assert record.label is not None
-    if which == "free":
-        return float(record.label.extra.get("free_energy_eV", record.label.energy))
-    return record.label.energy
+    return exported(record.label, energy)[0]
 
 
 def labelled(data: Data, tally: Tally, step: Step) -> Iterator[tuple[Record, str, float]]:
@@ -168,18 +168,16 @@ def _see_level(record: Record, data: Data, tally: Tally, path: Path) -> None:
 def write_frames(data: Data, folder: Path, step: Step) -> tuple[Tally, References]:
     """Write the files of FILES into ``folder``; returns what was seen, and the fit.
 
-    Energies of the first two as ``data.energy`` says. gracemaker reads pickles; nothing here does.
+    gracemaker reads pickles; nothing here does.
     """
     tally, references = Tally(), References()
     with ExitStack() as files:
         add = {}
         for part, name in FILES.items():
             form = load_format("extxyz" if part == "held_out" else "grace")
-            add[part] = files.enter_context(form.writer(folder / name))
+            add[part] = files.enter_context(form.writer(folder / name, data.energy))
         for record, part, energy in labelled(data, tally, step):
             if part == "train":
                 references.see(record, energy)
-            if part != "held_out" and record.label is not None:
-                record = replace(record, label=replace(record.label, energy=energy))
             add[part](record)
     return tally, references

@@ -54,12 +54,12 @@ def evaluate(
     model: Model,
     sets: Sequence[Path],
     folder: Path,
-    energy: Literal["free", "zero"] | None = None,
+    energy: Literal["force-consistent", "extrapolated"] | None = None,
     uq: bool = False,
     level: str = "",
 ) -> Evaluation:
     """Compare a model, its reference energies included, with labels; SmaxError if there are none."""
-    which = energy or model.note.get("config", {}).get("data", {}).get("energy", "free")
+    which = energy or model.note.get("config", {}).get("data", {}).get("energy", "force-consistent")
     data = Data(train=list(sets), level=level, energy=which, held_out=0.0)
     errors, tally = Errors(), Tally()
     try:

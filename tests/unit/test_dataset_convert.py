@@ -104,7 +104,7 @@ def test_gracemaker_frames(dataset: Path, tmp_path: Path) -> None:
     done = run(dataset, tmp_path / "out.pkl.gz", shard_size=6)
     assert [p.name for p in done.paths] == ["out-00000.pkl.gz", "out-00001.pkl.gz"]
     frame = pd.concat([pd.read_pickle(p) for p in done.paths])  # our own file
-    assert list(frame.columns) == [*COLUMNS, "name", "energy_is"] and len(frame) == OK
+    assert list(frame.columns) == [*COLUMNS, "virial_weight", "name", "energy_is"] and len(frame) == OK
     for (_, row), r in zip(frame.iterrows(), RECORDS, strict=False):
         assert r.label is not None
         assert isinstance(row["ase_atoms"], ase.Atoms) and row["ase_atoms"] == r.atoms
@@ -114,8 +114,9 @@ def test_gracemaker_frames(dataset: Path, tmp_path: Path) -> None:
             and np.array_equal(row["forces"], r.label.forces)
         )
         if r.label.stress is None:
-            assert np.isnan(row["stress"]).all()
+            assert row["virial_weight"] == 0.0 and np.array_equal(row["stress"], np.zeros(6))
         else:
+            assert row["virial_weight"] == 1.0
             assert np.array_equal(row["stress"], r.label.stress)
     # nothing in the pickle that only pandas 3 knows
     names = {arg for p in done.paths for op, arg, _ in _opcodes(p) if isinstance(arg, str)}

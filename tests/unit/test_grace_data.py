@@ -91,9 +91,9 @@ def test_two_levels_need_a_choice(tmp_path: Path) -> None:
 def test_the_energy_is_that_of_the_forces(tmp_path: Path) -> None:
     r = record(1)
     assert r.label is not None
-    assert energy_of(r, "free") == -4.0
-    assert energy_of(r, "zero") == r.label.energy
-    assert energy_of(replace(r, label=replace(r.label, extra={})), "free") == r.label.energy
+    assert energy_of(r, "force-consistent") == -4.0
+    assert energy_of(r, "extrapolated") == r.label.energy
+    assert energy_of(replace(r, label=replace(r.label, extra={})), "force-consistent") == r.label.energy
 
 
 def test_frames_for_gracemaker(tmp_path: Path) -> None:

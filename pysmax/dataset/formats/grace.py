@@ -31,7 +31,7 @@ def read(path: Path) -> NoReturn:
 
 @contextmanager
 def writer(path: Path, energy: Energy) -> Iterator[Add]:
-    """All records of a file are in memory: use shards. Records without a stress get NaN.
+    """All records of a file are in memory: use shards. Without a stress: zeros, of no weight.
 
     Energy in eV, forces in eV/A, stress in eV/A^3 in the order and with the sign of ASE. ``energy_is`` names
     the energy of each row: gracemaker fits forces as its derivatives, so that it should be force-consistent.
@@ -44,6 +44,7 @@ def writer(path: Path, energy: Energy) -> Iterator[Add]:
         "energy": [value for value, _ in energies],
         "forces": [r.label.forces if r.label else np.full((len(r.atoms), 3), np.nan) for r in rows],
         "stress": [_stress(r) for r in rows],
+        "virial_weight": [1.0 if r.label and r.label.stress is not None else 0.0 for r in rows],
         "name": [r.key for r in rows],
         "energy_is": [what for _, what in energies],
     }
@@ -60,5 +61,5 @@ def writer(path: Path, energy: Energy) -> Iterator[Add]:
 
 def _stress(record: Record) -> np.typing.NDArray[np.float64]:
     if record.label is None or record.label.stress is None:
-        return np.full(6, np.nan)
+        return np.zeros(6)  # NaN times a weight of 0 is NaN
     return record.label.stress
