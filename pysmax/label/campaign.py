@@ -58,7 +58,7 @@ class Campaign:
         self._pending: dict[str, Record] = {}  # given to the workers
         self._failed_now: set[str] = set()  # not to be retried again in this run
         self._claims: list[_Claimed] = []
-        self._unwritten: list[str] = []
+        self._unwritten: set[str] = set()  # done, not in the store yet
         self._last_commit, self._commit_s = time.monotonic(), 0.0
         self._slots = 1
         self._batch = 1
@@ -135,7 +135,7 @@ class Campaign:
                 continue
             record = replace(s, level=self.level)
             key = record.key
-            if key in found or key in self._pending:
+            if key in found or key in self._pending or key in self._unwritten:
                 self.progress.duplicates += first
             else:
                 found[key] = record
@@ -158,7 +158,7 @@ class Campaign:
         o = done.outcome
         record = replace(record, label=o.label, reason=o.reason, attempts=o.attempts)
         added = writer.add(record, replace_failed=self.options.retry_failed)
-        self._unwritten.append(done.key)
+        self._unwritten.add(done.key)
         seconds = sum(a.seconds for a in o.attempts)
         if o.reason:
             self._failed_now.add(done.key)
@@ -172,10 +172,9 @@ class Campaign:
         if not self._unwritten or (not now and start - self._last_commit < pause):
             return
         writer.commit()
-        for key in self._unwritten:
-            for claimed in self._claims:
-                claimed.left.discard(key)
-        self._unwritten = []
+        for claimed in self._claims:
+            claimed.left -= self._unwritten
+        self._unwritten = set()
         for claimed in [c for c in self._claims if not c.left]:
             claimed.close()
             self._claims.remove(claimed)

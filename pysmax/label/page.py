@@ -105,8 +105,11 @@ def report(dataset: Dataset, level: Level, s: Summary, times: list[float]) -> Pa
     from pysmax.report import html
 
     images = figures(dataset, level, s, np.asarray(times))
-    for name, png in images.items():
-        write_atomically(folder / f"{name}.png", png)
+    for name in CAPTIONS:
+        if name in images:
+            write_atomically(folder / f"{name}.png", images[name])
+        else:  # what an earlier run has drawn is not of this one
+            (folder / f"{name}.png").unlink(missing_ok=True)
     page = folder / "index.html"
     write_atomically(page, html.render("pysmax.label", s=s, panels=html.panels(images, CAPTIONS)).encode())
     return page
@@ -131,7 +134,10 @@ def figures(dataset: Dataset, level: Level, s: Summary, times: Array) -> dict[st
         if s.dataset_failed:
             with _figure(result, "failures") as ax:
                 names = sorted(s.dataset_failed, key=s.dataset_failed.__getitem__)
-                ax.barh(names, [s.dataset_failed[n] for n in names])
+                ax.barh(names, [s.dataset_failed[n] for n in names], height=0.5)
+                middle, half = (len(names) - 1) / 2, max(len(names), 4) / 2
+                ax.set_ylim(middle - half, middle + half)  # a single bar is no wall
+                ax.locator_params(axis="x", integer=True)
                 ax.set_xlabel("structures")
         if len(times) > 1:
             with _figure(result, "rate") as ax:
@@ -143,11 +149,15 @@ def figures(dataset: Dataset, level: Level, s: Summary, times: Array) -> dict[st
         if len(energies):
             with _figure(result, "energies") as ax:
                 ax.hist(energies, BINS, histtype="step")
+                ax.locator_params(axis="y", integer=True)
                 ax.set_xlabel("energy (eV/atom)")
                 ax.set_ylabel("structures")
             with _figure(result, "forces") as ax:
-                ax.stairs(forces, FORCE_BINS)
+                (there,) = np.nonzero(forces)
+                first, last = max(there[0] - 2, 0), there[-1] + 3  # the others are empty
+                ax.stairs(forces[first:last], FORCE_BINS[first : last + 1])
                 ax.set_xscale("log")
+                ax.locator_params(axis="y", integer=True)
                 ax.set_xlabel("force (eV/Å)")
                 ax.set_ylabel("atoms")
     return result

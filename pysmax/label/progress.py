@@ -41,7 +41,10 @@ class Progress:
 
     def tick(self) -> None:
         """Let the table be drawn."""
-        self.show(self)
+        try:
+            self.show(self)
+        except OSError:  # the terminal is closed, or who has read the pipe has ended
+            self.show = lambda _: None
 
     @property
     def seconds(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pysmax.label.progress import Progress
@@ -29,19 +29,22 @@ def live_table(progress: Progress, title: str) -> Iterator[None]:
 
     console = Console(stderr=True)
     last = 0.0
-    with Live(table(progress, title), console=console, auto_refresh=False) as live:
+    live = Live(table(progress, title), console=console, auto_refresh=False)
 
-        def draw(p: Progress) -> None:
-            nonlocal last
-            if time.monotonic() - last > DRAW_S:
-                last = time.monotonic()
-                live.update(table(p, title), refresh=True)
+    def draw(p: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > DRAW_S:
+            last = time.monotonic()
+            live.update(table(p, title), refresh=True)
 
-        progress.show = draw
-        try:
-            yield
-        finally:
+    progress.show = draw
+    live.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the terminal may be closed
             live.update(table(progress, title), refresh=True)
+            live.stop()
 
 
 def rows(p: Progress) -> list[tuple[str, str]]:
@@ -67,8 +70,9 @@ def rows(p: Progress) -> list[tuple[str, str]]:
 def table(p: Progress, title: str) -> Table:
     """The rows as rich draws them."""
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, show_header=False, title_justify="left")
+    drawn = Table(title=Text(title), show_header=False, title_justify="left")
     drawn.add_column()
     drawn.add_column(justify="right")
     for name, value in rows(p):

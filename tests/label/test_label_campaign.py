@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 import ase
@@ -28,6 +29,10 @@ from label.trial_engine import TrialConfig, structures
 
 from pysmax.dataset.record import Record
 from pysmax.dataset.store import Dataset
+from pysmax.label import campaign
+from pysmax.label.engine import Outcome
+from pysmax.label.inputs import FrameFile
+from pysmax.label.pool import Done, Task
 
 N = 60
 
@@ -78,6 +83,48 @@ def test_two_campaigns_at_once_compute_nothing_twice(tmp_path: Path) -> None:
     log = computed(tmp_path / "log")
     assert len(log) == len(set(log)) == 200
     check_labelled(tmp_path / "both", read(run))
+
+
+class Instant:
+    """An executor that answers at once, each structure only once."""
+
+    slots = 1
+
+    def run(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
+        for task in tasks:
+            if task:
+                label = TrialConfig().make().compute(task.atoms, 0)
+                yield Done(task.key, Outcome(label, "", ()))
+            yield None
+
+    def halt(self) -> Iterator[Done]:
+        return iter(())
+
+
+def test_a_structure_that_comes_again_before_its_label_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign, "COMMIT_S", 1e9)  # nothing is written before the end
+    monkeypatch.setattr(campaign, "COMMIT_SHARE", 1e-9)
+    monkeypatch.setattr(campaign, "BATCH", 8)
+    cells = read(write(tmp_path / "run.extxyz", structures(8)))
+    write(tmp_path / "run.extxyz", [*cells, *cells[-3:]])
+    dataset = Dataset.create(tmp_path / "ds")
+    passes = []
+    run = campaign.Campaign(
+        dataset, TrialConfig().level(), [FrameFile(tmp_path / "run.extxyz")], campaign.Options()
+    )
+    run._commit_s = 1.0
+
+    def once(first: bool, f: Callable = run._pass) -> Generator:
+        assert not passes.append(first) and len(passes) < 3
+        return f(first)
+
+    monkeypatch.setattr(campaign, "RETURN_S", (0.0, 0.0))
+    monkeypatch.setattr(run, "_pass", once)
+    progress = run.run(Instant())
+    assert (progress.ok, progress.duplicates, progress.waiting, len(passes)) == (8, 3, 0, 1)
+    check_labelled(tmp_path / "ds", cells)
 
 
 def test_trouble_is_recorded_and_the_run_goes_on(tmp_path: Path) -> None:
@@ -254,6 +301,11 @@ def test_the_page_stands_alone(tmp_path: Path) -> None:
         *(f"{n}.png" for n in ("failures", "rate", "energies", "forces")),
     }
     assert "failed, error</th><td>1<" in text and "labelled</th><td>30<" in text
+
+    assert "structures per second</th>" in text
+    succeed(tmp_path, "run.extxyz")  # computes nothing: it has no rate
+    assert "structures per second</th>" not in page.read_text()
+    assert not (page.parent / "rate.png").exists()
 
     from pysmax.label.page import FORCE_BINS, distributions
 

@@ -6,10 +6,12 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -265,8 +267,15 @@ def test_claims_skip_what_is_done(tmp_path: Path) -> None:
         assert mine == {new.key}
 
 
+def test_claims_go_on_where_a_kill_has_left_half_a_database(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "claims.sqlite")) as db:
+        db.execute(claims_module._SCHEMA[0])
+    assert Claims(tmp_path / "claims.sqlite").take("me", "", ["a"]) == {"a"}
+
+
+@pytest.mark.parametrize("shift", [-61, 86400], ids=["stale", "of a wrong clock"])
 def test_an_owner_elsewhere_is_dead_without_heartbeat(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int
 ) -> None:
     Dataset.create(tmp_path / "ds")
     claims = Claims(tmp_path / "ds" / "claims.sqlite")
@@ -279,7 +288,7 @@ def test_an_owner_elsewhere_is_dead_without_heartbeat(
     assert claims.take("me", "", ["a"]) == set()
     claims.beat("other")
     with claims.transaction() as db:
-        db.execute("UPDATE owners SET beat = beat - 61 WHERE id = 'other'")
+        db.execute(f"UPDATE owners SET beat = beat + {shift} WHERE id = 'other'")
     assert claims.take("me", "", ["a"]) == {"a"}
 
 
