@@ -18,7 +18,7 @@ from pysmax.dataset.progress import progress
 from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
 from pysmax.report import html
-from pysmax.report.plots import composition, style
+from pysmax.report.plots import SIZE, composition, style
 
 
 def report(
@@ -54,6 +54,7 @@ def report(
     page = html.render(
         "pysmax.characteristics",
         summary=summary,
+        size=SIZE,
         panels=panels,
         labels={k: f"{v.label} ({v.unit})" for k, v in SCALES.items()},
         coverage={name: coverage_rows(c) for name, c in covered.items()},

@@ -82,11 +82,15 @@ class Histogram:
         return (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
 
     def quantile(self, q: float) -> float:
-        """Value below which a share ``q`` lies: the upper edge of its bin, within the extremes."""
+        """Value below which a share ``q`` lies, as if the values of its bin were equidistant in it."""
         if not self.total:
             return float("nan")
-        k = int(np.searchsorted(np.cumsum(self.counts), q * self.total))
-        return float(np.clip(np.append(self.edges, np.inf)[k], self.low, self.high))
+        below = np.cumsum(self.counts)
+        k = int(np.searchsorted(below, q * self.total))
+        edges = np.concatenate([[self.low], self.edges, [self.high]])
+        low, high = np.clip(edges[k : k + 2], self.low, self.high)
+        share = (q * self.total - below[k]) / max(1, self.counts[k]) + 1.0
+        return float(low + share * (high - low))
 
     def summary(self) -> dict[str, Any]:
         """Key figures in the scale's unit; empty without values."""

@@ -101,7 +101,7 @@ def integers(counts: Mapping[str, Mapping[int, int]], label: str) -> Figure:
         middle = (edges[:-1] + edges[1:] - 1)[share > 0] / 2
         axes.plot(middle, share[share > 0], "o", ms=3, lw=1.0, ls=line, color=colour, label=name)
     axes.set_yscale("log")
-    axes.set_ylim(min(10.0 ** np.floor(np.log10(lowest)), 0.1), 1.2)
+    axes.set_ylim(min(lowest / 2, 0.1), 1.2)
     if high - low > MANY:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))

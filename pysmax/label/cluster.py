@@ -54,8 +54,12 @@ class Cluster:
         self._mean_s, self._sent = 0.0, 0
 
     def __enter__(self) -> Cluster:
-        import parsl
-
+        try:
+            import parsl
+        except ImportError:
+            raise SmaxError(
+                f"executor {self._site.kind} needs Parsl: pip install 'pysmax[cluster]'"
+            ) from None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._kernel = parsl.DataFlowKernel(self._parsl_config())

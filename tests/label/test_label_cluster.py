@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, run_program
 from label import trial_engine as trial
-from label.campaign_tools import check_labelled, command, computed, read, records, trial_environment, write
+from label.campaign_tools import (
+    check_labelled,
+    command,
+    computed,
+    label,
+    read,
+    records,
+    trial_environment,
+    write,
+)
 from label.trial_engine import structures
 
 from pysmax.errors import SmaxError
@@ -44,6 +54,14 @@ def flux(tmp_path: Path) -> dict[str, str]:
 def arguments(folder: Path, *more: object) -> list[str]:
     log = ("--set", f"log={folder / 'log'}")
     return command("run.extxyz", "--executor", "flux", "--config", "site.yaml", *log, *more)
+
+
+def test_without_parsl_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "parsl", None)
+    write(tmp_path / "run.extxyz", structures(1))
+    done = label(tmp_path, "run.extxyz", "--executor", "slurm")
+    assert done.returncode == 2
+    assert done.stderr == "pysmax: executor slurm needs Parsl: pip install 'pysmax[cluster]'\n"
 
 
 def test_a_campaign_in_pilot_jobs(tmp_path: Path, flux: dict[str, str]) -> None:

@@ -43,7 +43,18 @@ def test_a_streamed_histogram_is_that_of_all_data() -> None:
     for key, q in (("q001", 0.001), ("median", 0.5), ("q999", 0.999)):
         exact = np.quantile(x, q, method="inverted_cdf")
         k = np.searchsorted(h.edges, exact, side="right")
-        assert h.edges[k - 1] <= exact <= found[key] <= h.edges[k]
+        assert h.edges[k - 1] <= exact <= h.edges[k] and h.edges[k - 1] <= found[key] <= h.edges[k]
+
+
+def test_quantiles_inside_one_bin() -> None:
+    """Values that are small against the scale are not rounded to its bins."""
+    h = Histogram(SCALE)
+    width = float(h.edges[h.edges > 0][0])
+    x = width * np.linspace(0, 0.999, 1001)
+    h.add(x)
+    assert h.counts.max() == 1001
+    for q in (0.001, 0.25, 0.5, 0.999):
+        assert h.quantile(q) == pytest.approx(np.quantile(x, q), abs=2e-3 * width)
 
 
 def test_the_density_integrates_to_one_at_any_width() -> None:

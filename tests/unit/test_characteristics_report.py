@@ -178,6 +178,8 @@ def test_unlabelled_records_are_compared_by_structure(tmp_path: Path, run) -> No
     d = json.loads((tmp_path / "out" / "summary.json").read_text())["datasets"]["ds"]
     assert (d["structures"], d["labels"]) == (10, {})
     assert not (tmp_path / "out" / "energy.png").exists()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "No dataset has labels" in page and "std. dev." not in page
 
 
 def test_a_reservoir_takes_every_frame_equally_often(tmp_path: Path) -> None:
