@@ -1,0 +1,79 @@
+// From the basis A to the energy of each atom of a batch, and back: tensors [function][atom][channel]
+// connected, multiplied, summed to densities, read out.
+
+#ifndef SMAX_GRACE_NETWORK_H
+#define SMAX_GRACE_NETWORK_H
+
+#include "grace_batch.h"
+#include "grace_kernel.h"
+#include "grace_model.h"
+
+namespace smax {
+namespace grace {
+
+struct Tensor {
+  int nfunc, nch;    // nch padded
+  AlignedVector value, grad;
+};
+
+class Network {
+ public:
+  Network(const GraceModel &model, const Kernel &kernel);
+
+  // Tensor 0, to be filled before forward(); its gradient after backward().
+  double *basis(int natoms) { return room(tensors[0].value, size(tensors[0], natoms)); }
+  const double *basis_gradient() const { return tensors[0].grad.data(); }
+
+  void forward(const Batch &batch, double *energy);    // energy[batch.natoms]
+  void backward(const Batch &batch);
+  double memory_usage() const;
+
+ private:
+  // out[first .. first + count) += source[from ..) weight, all of one weight
+  struct Run {
+    int tensor, first, from, count;
+    AlignedVector weight, back;     // [n_in][n_out] and [n_out][n_in], padded
+  };
+  struct SparseTable {
+    std::vector<int> start, left, right;
+    std::vector<double> coef;
+    Bilinear view() const;
+  };
+  struct Step {
+    int out;
+    std::vector<Run> runs;    // of a connection; none: a product
+    int left, right;
+    SparseTable product, to_left, to_right;    // to_right is empty where left is right
+  };
+  struct Density {
+    int tensor;
+    std::vector<int> function;
+    AlignedVector weight, back;    // [element][function][channel][density] and [..][density][channel]
+  };
+
+  const Kernel &kernel;
+  std::vector<Tensor> tensors;
+  std::vector<int> used;    // channels of each tensor, without padding
+  std::vector<Step> steps;
+  std::vector<Density> densities;
+  int nrho, nrho_pad, nhid;
+  AlignedVector energy_in, energy_back, energy_out;    // [density][hidden], [hidden][density], [hidden]
+  double scale;
+  std::vector<double> shift;
+  AlignedVector rho, drho, hidden, slope;
+
+  static size_t size(const Tensor &t, int natoms) { return size_t(t.nfunc) * natoms * t.nch; }
+  void add_connection(const GraceStep &s, Step &step);
+  void add_run(Step &step, const GraceStep &s, bool right, int first, int from, int count, int w);
+  void add_product(const GraceStep &s, Step &step);
+  void add_density(const GraceModel &m, const GraceReduce &r);
+  void add_readout(const GraceModel &m);
+  void run_forward(const Step &s, int natoms);
+  void run_backward(const Step &s, int natoms);
+  template <class F> void by_element(const Batch &b, F &&f) const;
+};
+
+}    // namespace grace
+}    // namespace smax
+
+#endif
