@@ -1,0 +1,88 @@
+#include "tf_api.h"
+
+#include "tf_places.h"
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <stdexcept>
+
+using namespace smax;
+
+namespace {
+
+constexpr const char *WHAT_TO_DO =
+    "install it with 'pysmax grace install', or set PYSMAX_TENSORFLOW to an environment that holds "
+    "TensorFlow";
+
+// Read by TensorFlow when it is loaded; what the user has set stays.
+void set_environment()
+{
+  setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
+  if (std::getenv("TF_XLA_FLAGS")) return;
+  const std::string folder = tf::compile_cache_folder();
+  if (!folder.empty())
+    setenv("TF_XLA_FLAGS", ("--tf_xla_persistent_cache_directory=" + folder).c_str(), 0);
+}
+
+void *open_library(const std::string &path)
+{
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library) return library;
+  const char *why = dlerror();
+  throw std::runtime_error("cannot load TensorFlow from '" + path + "' (" +
+                           (why ? why : "unknown reason") + "): " + WHAT_TO_DO);
+}
+
+template <class Function>
+void take(void *library, const std::string &path, const char *name, Function &pointer)
+{
+  const std::string symbol = std::string("TF_") + name;
+  pointer = reinterpret_cast<Function>(dlsym(library, symbol.c_str()));
+  if (!pointer)
+    throw std::runtime_error("found no function " + symbol + " in '" + path +
+                             "', expected the C API of TensorFlow 2: " + WHAT_TO_DO);
+}
+
+tf::Api load()
+{
+  const tf::Places places = tf::find_library();
+  if (places.found.empty())
+    throw std::runtime_error("found no TensorFlow (looked for " + places.looked_for +
+                             "): " + WHAT_TO_DO);
+  set_environment();
+  void *library = open_library(places.found);
+  tf::Api t{};
+  t.library = places.found;
+#define TAKE(name) take(library, places.found, #name, t.name)
+  TAKE(Version);
+  TAKE(NewStatus);
+  TAKE(DeleteStatus);
+  TAKE(GetCode);
+  TAKE(Message);
+  TAKE(NewSessionOptions);
+  TAKE(SetConfig);
+  TAKE(DeleteSessionOptions);
+  TAKE(NewGraph);
+  TAKE(DeleteGraph);
+  TAKE(GraphOperationByName);
+  TAKE(OperationNumOutputs);
+  TAKE(LoadSessionFromSavedModel);
+  TAKE(CloseSession);
+  TAKE(DeleteSession);
+  TAKE(SessionRun);
+  TAKE(AllocateTensor);
+  TAKE(DeleteTensor);
+  TAKE(TensorData);
+  TAKE(TensorByteSize);
+  TAKE(TensorType);
+#undef TAKE
+  return t;
+}
+
+}    // namespace
+
+const tf::Api &tf::api()
+{
+  static const Api table = load();
+  return table;
+}
