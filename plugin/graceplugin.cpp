@@ -2,6 +2,7 @@
 // that this LAMMPS and this MPI are those the plugin was built for.
 
 #include "grace_styles/pair_grace.h"
+#include "grace_styles/pair_grace_native.h"
 #include "styles/host_check.h"
 #include "styles/lammpsplugin_api.h"
 
@@ -19,6 +20,7 @@ const struct {
   lammpsplugin_factory1 *make;
 } PAIR_STYLES[] = {
     {"grace", "GRACE models, evaluated by TensorFlow", &make_style<PairGrace>},
+    {"grace/native", "one-layer GRACE models, evaluated here", &make_style<PairGraceNative>},
 };
 
 }    // namespace
