@@ -83,22 +83,21 @@ void GraceEvaluator::Impl::add_slot(const GraceBonds &bonds, int atom, int eleme
   const std::vector<int> &list = by_element[element];
   if (list.empty()) return;
   const double rcut = cutoff[size_t(batch.element[atom]) * ne + element];
-  const int column = int(batch.bond.size());
-  for (int b : list) {
-    batch.bond.push_back(b);
-    batch.dx.push_back(bonds.dx[b]);
-    batch.dy.push_back(bonds.dy[b]);
-    batch.dz.push_back(bonds.dz[b]);
-    batch.rcut.push_back(rcut);
+  const int first = int(batch.blocks.size()), nbond = int(list.size());
+  for (int at = 0; at < nbond; at += BLOCK) {
+    const int n = std::min(BLOCK, nbond - at);
+    const int ncol = (n + kernel.width - 1) / kernel.width * kernel.width;
+    batch.blocks.push_back({int(batch.bond.size()), ncol});
+    for (int k = 0; k < ncol; k++) {
+      const int b = k < n ? list[at + k] : -1;
+      batch.bond.push_back(b);
+      batch.dx.push_back(b < 0 ? 2.0 * rcut : bonds.dx[b]);
+      batch.dy.push_back(b < 0 ? 0.0 : bonds.dy[b]);
+      batch.dz.push_back(b < 0 ? 0.0 : bonds.dz[b]);
+      batch.rcut.push_back(rcut);
+    }
   }
-  while (batch.bond.size() % kernel.width) {
-    batch.bond.push_back(-1);
-    batch.dx.push_back(2.0 * rcut);
-    batch.dy.push_back(0.0);
-    batch.dz.push_back(0.0);
-    batch.rcut.push_back(rcut);
-  }
-  batch.slots.push_back({atom, element, column, int(batch.bond.size()) - column});
+  batch.slots.push_back({atom, element, first, int(batch.blocks.size())});
 }
 
 void GraceEvaluator::Impl::gather(const GraceBonds &bonds, int first, int count)
@@ -107,9 +106,9 @@ void GraceEvaluator::Impl::gather(const GraceBonds &bonds, int first, int count)
   batch.atom.assign(order.begin() + first, order.begin() + first + count);
   batch.element.clear();
   batch.slots.clear();
+  batch.blocks.clear();
   batch.bond.clear();
   for (AlignedVector *v : {&batch.dx, &batch.dy, &batch.dz, &batch.rcut}) v->clear();
-  batch.column.assign(1, 0);
   for (int i = 0; i < count; i++) {
     const int atom = batch.atom[i], element = bonds.element[atom];
     batch.element.push_back(element);
@@ -121,7 +120,6 @@ void GraceEvaluator::Impl::gather(const GraceBonds &bonds, int first, int count)
       if (rsq < rcut * rcut) by_element[bonds.neighbour[b]].push_back(b);
     }
     for (int e = 0; e < ne; e++) add_slot(bonds, i, e);
-    batch.column.push_back(int(batch.bond.size()));
   }
   for (AlignedVector *v : {&batch.gx, &batch.gy, &batch.gz}) room(*v, batch.ncol());
 }

@@ -53,6 +53,10 @@ Basis::Basis(const GraceModel &m, const Kernel &kernel) :
         out[(size_t(l) * nhid + h) * nch + n] = w;
         out_back[(size_t(l) * nch + n) * nhid + h] = w;
       }
+  for (int l = 0; l <= lmax; l++) {
+    pack_in_place(out, size_t(l) * nhid * nch, nhid, nch, kernel.width);
+    pack_in_place(out_back, size_t(l) * nhid * nch, nch, nhid, kernel.width);
+  }
   weight.assign(size_t(ne) * ne * nch, 0.0);
   for (int i = 0; i < ne; i++)
     for (int j = 0; j < ne; j++)
@@ -61,10 +65,10 @@ Basis::Basis(const GraceModel &m, const Kernel &kernel) :
             m.indicator[size_t(j) * m.channels + n] * m.inverse_neighbours[i];
 }
 
-Columns Basis::columns(const Batch &b, int i)
+Columns Basis::columns(const Batch &b, const Block &block)
 {
-  const int at = b.column[i];
-  return {b.column[i + 1] - at, b.dx.data() + at, b.dy.data() + at, b.dz.data() + at,
+  const int at = block.column;
+  return {block.ncol,           b.dx.data() + at, b.dy.data() + at, b.dz.data() + at,
           b.rcut.data() + at,   d.data() + at,    x.data() + at,    y.data() + at,
           z.data() + at};
 }
@@ -78,8 +82,8 @@ void Basis::radial(const Columns &c, double *H)
   int n_in = nbasis;
   for (size_t i = 0; i < layers.size(); i++) {
     double *to = i + 1 == layers.size() ? H : next;
-    kernel.multiply(widths[i], n_in, 2 * c.ncol, layers[i].data(), n_in, in, 2 * c.ncol, to,
-                    2 * c.ncol, false);
+    kernel.multiply_small(widths[i], n_in, 2 * c.ncol, layers[i].data(), n_in, in, 2 * c.ncol, to,
+                          2 * c.ncol, false);
     kernel.silu_rows(widths[i], c.ncol, to);
     next = in == even.data() ? even.data() : odd.data();
     in = to;
@@ -105,26 +109,23 @@ void Basis::forward(const Batch &b, double *A)
   for (AlignedVector *v : {&d, &x, &y, &z}) room(*v, ncol);
   room(H, size_t(nhid) * 2 * ncol);
   room(Y, nlm * ncol);
-  room(P, nlm * 2 * ncol);
+  room(P, nlm * 2 * BLOCK);
   double *B = room(sums, size_t(nlm) * nslot * nhid);
   double *T = room(mixed, size_t(nlm) * nslot * nch);
 
-  for (int i = 0; i < b.natoms; i++) {
-    const Columns c = columns(b, i);
-    if (c.ncol == 0) continue;
-    radial(c, H.data() + size_t(nhid) * 2 * b.column[i]);
-    kernel.harmonics(lmax, recursion.data(), c, Y.data() + size_t(nlm) * b.column[i]);
-  }
-  for (int k = 0; k < nslot; k++) {
-    const Slot &s = b.slots[k];
-    const int first = b.column[s.atom], n = b.column[s.atom + 1] - first, at = s.column - first;
-    kernel.multiply_rows(nlm, nhid, s.ncol, Y.data() + size_t(nlm) * first + at, n,
-                         H.data() + size_t(nhid) * 2 * first + at, 2L * n, B + size_t(k) * nhid,
-                         long(nslot) * nhid);
-  }
+  for (int k = 0; k < nslot; k++)
+    for (int i = b.slots[k].first; i < b.slots[k].last; i++) {
+      const Columns c = columns(b, b.blocks[i]);
+      const size_t at = b.blocks[i].column;
+      double *h = H.data() + nhid * 2 * at, *y = Y.data() + nlm * at;
+      radial(c, h);
+      kernel.harmonics(lmax, recursion.data(), c, y);
+      kernel.multiply_rows(nlm, nhid, c.ncol, y, c.ncol, h, 2 * c.ncol, B + size_t(k) * nhid,
+                           long(nslot) * nhid, i > b.slots[k].first);
+    }
   for (int l = 0; l <= lmax; l++)
     kernel.multiply((2 * l + 1) * nslot, nhid, nch, B + size_t(l) * l * nslot * nhid, nhid,
-                    out.data() + size_t(l) * nhid * nch, nch, T + size_t(l) * l * nslot * nch, nch,
+                    out.data() + size_t(l) * nhid * nch, T + size_t(l) * l * nslot * nch, nch,
                     false);
   std::fill_n(A, size_t(nlm) * b.natoms * nch, 0.0);
   kernel.sum_slots(slots(b), T, A);
@@ -137,23 +138,17 @@ void Basis::backward(Batch &b, const double *dA)
   kernel.spread_slots(slots(b), dA, dT);
   for (int l = 0; l <= lmax; l++)
     kernel.multiply((2 * l + 1) * nslot, nch, nhid, dT + size_t(l) * l * nslot * nch, nch,
-                    out_back.data() + size_t(l) * nch * nhid, nhid,
-                    dB + size_t(l) * l * nslot * nhid, nhid, false);
-  for (int k = 0; k < nslot; k++) {
-    const Slot &s = b.slots[k];
-    const int first = b.column[s.atom], n = b.column[s.atom + 1] - first, at = s.column - first;
-    for (int half : {0, n})    // by Y, then by R
-      kernel.multiply(nlm, nhid, s.ncol, dB + size_t(k) * nhid, long(nslot) * nhid,
-                      H.data() + size_t(nhid) * 2 * first + at + half, 2L * n,
-                      P.data() + size_t(nlm) * 2 * first + at + half, 2L * n, false);
-  }
-  for (int i = 0; i < b.natoms; i++) {
-    const Columns c = columns(b, i);
-    const size_t at = b.column[i];
-    if (c.ncol == 0) continue;
-    kernel.gradient(lmax, recursion.data(), c, Y.data() + nlm * at, P.data() + nlm * 2 * at,
-                    b.gx.data() + at, b.gy.data() + at, b.gz.data() + at);
-  }
+                    out_back.data() + size_t(l) * nch * nhid, dB + size_t(l) * l * nslot * nhid,
+                    nhid, false);
+  for (int k = 0; k < nslot; k++)
+    for (int i = b.slots[k].first; i < b.slots[k].last; i++) {
+      const Columns c = columns(b, b.blocks[i]);
+      const size_t at = b.blocks[i].column;
+      kernel.multiply_small(nlm, nhid, 2 * c.ncol, dB + size_t(k) * nhid, long(nslot) * nhid,
+                            H.data() + nhid * 2 * at, 2 * c.ncol, P.data(), 2 * c.ncol, false);
+      kernel.gradient(lmax, recursion.data(), c, Y.data() + nlm * at, P.data(), b.gx.data() + at,
+                      b.gy.data() + at, b.gz.data() + at);
+    }
 }
 
 double Basis::memory_usage() const

@@ -32,17 +32,17 @@ class Basis {
   std::vector<double> recursion;
   std::vector<int> widths;                // padded
   std::vector<AlignedVector> layers;      // transposed: [n_out][n_in]
-  AlignedVector out, out_back;            // [l][hidden][channel] and [l][channel][hidden]
+  AlignedVector out, out_back;            // [l][hidden][channel], [l][channel][hidden]; panels
   AlignedVector weight;                   // [centre][neighbour][channel]
 
   AlignedVector d, x, y, z;               // [ncol]
-  AlignedVector even, odd;                // layers of one atom
-  AlignedVector H, Y, P;                  // per atom [hidden][2 ncol], [lm][ncol], [lm][2 ncol]
+  AlignedVector even, odd;                // layers of one block
+  AlignedVector H, Y, P;                  // of a block: [hidden][2 ncol], [lm][ncol], [lm][2 ncol]
   AlignedVector sums, mixed;              // [lm][slot][hidden], [lm][slot][channel]
   std::vector<int> slot_atom;
   std::vector<const double *> slot_weight;
 
-  Columns columns(const Batch &batch, int atom);
+  Columns columns(const Batch &batch, const Block &block);
   void radial(const Columns &c, double *H);
   Slots slots(const Batch &batch);
 };

@@ -10,6 +10,22 @@
 namespace smax {
 namespace grace {
 
+// b[n][k], k a multiple of width, to the panels of Kernel::multiply.
+inline void pack(const double *b, int n, int k, int width, double *to)
+{
+  for (int j = 0, w; j < k; j += w) {
+    w = j + 2 * width <= k ? 2 * width : width;
+    for (int i = 0; i < n; i++)
+      for (int c = 0; c < w; c++) *to++ = b[size_t(i) * k + j + c];
+  }
+}
+
+inline void pack_in_place(AlignedVector &b, size_t at, int n, int k, int width)
+{
+  const std::vector<double> copy(b.begin() + at, b.begin() + at + size_t(n) * k);
+  pack(copy.data(), n, k, width, b.data() + at);
+}
+
 // At least n doubles, values undefined; keeps its room.
 inline double *room(AlignedVector &v, size_t n)
 {
@@ -20,10 +36,16 @@ inline double *room(AlignedVector &v, size_t n)
   return v.data();
 }
 
-// Bonds of one atom to one element fill ncol columns from `column`; unused lanes hold a bond
-// longer than its cutoff.
+constexpr int BLOCK = 16;    // most columns of a block: its layers stay in the first cache
+
+// An atom and one element of its neighbours: blocks first..last - 1.
 struct Slot {
-  int atom, element, column, ncol;
+  int atom, element, first, last;
+};
+
+// Bonds of one slot fill ncol columns from `column`; unused lanes hold a bond longer than its cutoff.
+struct Block {
+  int column, ncol;
 };
 
 struct Batch {
@@ -31,11 +53,11 @@ struct Batch {
   std::vector<int> atom;       // [natoms] as the caller counts them, sorted by element
   std::vector<int> element;    // [natoms]
   std::vector<Slot> slots;
-  std::vector<int> column;    // [natoms + 1]
-  std::vector<int> bond;      // [ncol] as the caller counts them, or -1
+  std::vector<Block> blocks;
+  std::vector<int> bond;    // [ncol] as the caller counts them, or -1
   AlignedVector dx, dy, dz, rcut, gx, gy, gz;    // [ncol]
 
-  int ncol() const { return column[natoms]; }
+  int ncol() const { return int(bond.size()); }
 };
 
 }    // namespace grace

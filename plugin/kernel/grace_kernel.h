@@ -28,7 +28,7 @@ struct Columns {
 
 // out[t] (+)= sum of coef * p[left] * q[right] over terms start[t]..start[t + 1] - 1
 struct Bilinear {
-  int nout;
+  int nout, np, nq;    // functions of out, p and q
   const int *start, *left, *right;
   const double *coef;
 };
@@ -53,20 +53,25 @@ struct Kernel {
   void (*gradient)(int lmax, const double *recursion, const Columns &c, const double *Y,
                    const double *P, double *gx, double *gy, double *gz);
 
-  // c[m][k] (+)= sum_n a[m][n] b[n][k]
-  void (*multiply)(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
-                   double *c, long ldc, bool add);
-  // c[m][n] = sum_k a[m][k] b[n][k]; n a multiple of width
+  // c[m][k] (+)= sum_n a[m][n] b[n][k]; b in panels of 2 * width columns (the last may be half as
+  // wide), each panel [n][columns] without gaps
+  void (*multiply)(int m, int n, int k, const double *a, long lda, const double *b, double *c,
+                   long ldc, bool add);
+  // The same with b by rows, all of it in the first cache
+  void (*multiply_small)(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
+                         double *c, long ldc, bool add);
+  // c[m][n] (+)= sum_k a[m][k] b[n][k]; n a multiple of width
   void (*multiply_rows)(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
-                        double *c, long ldc);
+                        double *c, long ldc, bool add);
 
   // Rows of values z, then derivatives dz: silu(z), then silu'(z) dz. ncol of each.
   void (*silu_rows)(int nrow, int ncol, double *z);
   // z[n] -> silu(z), slope[n] = silu'(z)
   void (*silu)(int n, double *z, double *slope);
 
+  // work: 4 * width * (np + nq)
   void (*bilinear)(const Bilinear &f, int ncol, const double *p, const double *q, double *out,
-                   bool add);
+                   bool add, double *work);
 
   void (*sum_slots)(const Slots &s, const double *T, double *A);              // A += weight T
   void (*spread_slots)(const Slots &s, const double *dA, double *dT);        // dT = weight dA

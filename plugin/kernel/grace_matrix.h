@@ -60,19 +60,33 @@ static void panel(int m, int n, const double *a, long lda, const double *b, long
     last_rows<GRACE_ROWS, V>(m - i, n, a + i * lda, lda, b, ldb, c + i * ldc, ldc, add);
 }
 
-static void multiply(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
-                     double *c, long ldc, bool add)
+static void multiply(int m, int n, int k, const double *a, long lda, const double *b, double *c,
+                     long ldc, bool add)
 {
   int j = 0;
-  for (; j + 2 * W <= k; j += 2 * W) panel<2>(m, n, a, lda, b + j, ldb, c + j, ldc, add);
-  for (; j < k; j += W) panel<1>(m, n, a, lda, b + j, ldb, c + j, ldc, add);
+  for (; j + 2 * W <= k; j += 2 * W) panel<2>(m, n, a, lda, b + long(n) * j, 2 * W, c + j, ldc, add);
+  for (; j < k; j += W) panel<1>(m, n, a, lda, b + long(n) * j, W, c + j, ldc, add);
+}
+
+// Few columns: the rows of a, which may come from afar, are read once.
+static void multiply_small(int m, int n, int k, const double *a, long lda, const double *b,
+                           long ldb, double *c, long ldc, bool add)
+{
+  for (int i = 0; i < m; i += GRACE_ROWS) {
+    const int rows = m - i < GRACE_ROWS ? m - i : GRACE_ROWS;
+    int j = 0;
+    for (; j + 2 * W <= k; j += 2 * W)
+      panel<2>(rows, n, a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, add);
+    for (; j < k; j += W)
+      panel<1>(rows, n, a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, add);
+  }
 }
 
 /* ---------------------------------------------------------------------- */
 
 template <int M>
 SNAP_INLINE void tile_rows(int k, const double *a, long lda, const double *b, long ldb, double *c,
-                           long ldc)
+                           long ldc, bool add)
 {
   vd acc[M][W];
 #pragma GCC unroll 4
@@ -91,27 +105,41 @@ SNAP_INLINE void tile_rows(int k, const double *a, long lda, const double *b, lo
     }
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < M; i++) store_any(c + i * ldc, lane_sums(acc[i]));
+  for (int i = 0; i < M; i++) {
+    const vd before = add ? load_any(c + i * ldc) : vd{};
+    store_any(c + i * ldc, before + lane_sums(acc[i]));
+  }
 }
 
 static void multiply_rows(int m, int n, int k, const double *a, long lda, const double *b,
-                          long ldb, double *c, long ldc)
+                          long ldb, double *c, long ldc, bool add)
 {
   for (int j = 0; j < n; j += W) {
     int i = 0;
     for (; i + 3 <= m; i += 3)
-      tile_rows<3>(k, a + i * lda, lda, b + j * ldb, ldb, c + i * ldc + j, ldc);
+      tile_rows<3>(k, a + i * lda, lda, b + j * ldb, ldb, c + i * ldc + j, ldc, add);
     for (; i < m; i++)
-      tile_rows<1>(k, a + i * lda, lda, b + j * ldb, ldb, c + i * ldc + j, ldc);
+      tile_rows<1>(k, a + i * lda, lda, b + j * ldb, ldb, c + i * ldc + j, ldc, add);
   }
 }
 
 /* ---------------------------------------------------------------------- */
 
+// Columns of n functions side by side: strides of powers of two would share few sets of the cache.
+template <int V> SNAP_INLINE void pack(int n, long stride, const double *from, double *to)
+{
+  for (int i = 0; i < n; i++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) store_any(to + (i * V + v) * W, load_any(from + i * stride + v * W));
+}
+
 template <int V>
 SNAP_INLINE void bilinear_columns(const Bilinear &f, long stride, const double *p,
-                                  const double *q, double *out, bool add)
+                                  const double *q, double *out, bool add, double *work)
 {
+  double *packed = work + f.np * V * W;
+  pack<V>(f.np, stride, p, work);
+  pack<V>(f.nq, stride, q, packed);
   for (int t = 0; t < f.nout; t++) {
     if (f.start[t] == f.start[t + 1] && add) continue;
     double *o = out + t * stride;
@@ -119,7 +147,7 @@ SNAP_INLINE void bilinear_columns(const Bilinear &f, long stride, const double *
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) acc[v] = add ? load_any(o + v * W) : vd{};
     for (int k = f.start[t]; k < f.start[t + 1]; k++) {
-      const double *l = p + f.left[k] * stride, *r = q + f.right[k] * stride;
+      const double *l = work + f.left[k] * V * W, *r = packed + f.right[k] * V * W;
       const vd c = splat(f.coef[k]);
 #pragma GCC unroll 4
       for (int v = 0; v < V; v++) acc[v] += c * load_any(l + v * W) * load_any(r + v * W);
@@ -130,12 +158,12 @@ SNAP_INLINE void bilinear_columns(const Bilinear &f, long stride, const double *
 }
 
 static void bilinear(const Bilinear &f, int ncol, const double *p, const double *q, double *out,
-                     bool add)
+                     bool add, double *work)
 {
   int j = 0;
   for (; j + 4 * W <= ncol; j += 4 * W)
-    bilinear_columns<4>(f, ncol, p + j, q + j, out + j, add);
-  for (; j < ncol; j += W) bilinear_columns<1>(f, ncol, p + j, q + j, out + j, add);
+    bilinear_columns<4>(f, ncol, p + j, q + j, out + j, add, work);
+  for (; j < ncol; j += W) bilinear_columns<1>(f, ncol, p + j, q + j, out + j, add, work);
 }
 
 /* ---------------------------------------------------------------------- */

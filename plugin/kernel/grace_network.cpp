@@ -5,9 +5,9 @@
 using namespace smax;
 using namespace smax::grace;
 
-Bilinear Network::SparseTable::view() const
+Bilinear Network::SparseTable::view(const Tensor &out, const Tensor &p, const Tensor &q) const
 {
-  return {int(start.size()) - 1, start.data(), left.data(), right.data(), coef.data()};
+  return {out.nfunc, p.nfunc, q.nfunc, start.data(), left.data(), right.data(), coef.data()};
 }
 
 // Atoms first..first + count - 1 of a batch are of one element.
@@ -26,8 +26,9 @@ void Network::run_forward(const Step &s, int natoms)
   Tensor &out = tensors[s.out];
   double *value = room(out.value, size(out, natoms));
   if (s.runs.empty()) {
-    kernel.bilinear(s.product.view(), natoms * out.nch, tensors[s.left].value.data(),
-                    tensors[s.right].value.data(), value, false);
+    const Tensor &left = tensors[s.left], &right = tensors[s.right];
+    kernel.bilinear(s.product.view(out, left, right), natoms * out.nch, left.value.data(),
+                    right.value.data(), value, false, work.data());
     return;
   }
   int covered = 0;    // the runs of the left tensor come first and cover every function
@@ -35,7 +36,7 @@ void Network::run_forward(const Step &s, int natoms)
     const Tensor &in = tensors[r.tensor];
     kernel.multiply(r.count * natoms, in.nch, out.nch,
                     in.value.data() + size_t(r.from) * natoms * in.nch, in.nch, r.weight.data(),
-                    out.nch, value + size_t(r.first) * natoms * out.nch, out.nch,
+                    value + size_t(r.first) * natoms * out.nch, out.nch,
                     covered >= out.nfunc);
     covered += r.count;
   }
@@ -47,18 +48,18 @@ void Network::run_backward(const Step &s, int natoms)
   if (s.runs.empty()) {
     const int ncol = natoms * out.nch;
     Tensor &left = tensors[s.left], &right = tensors[s.right];
-    kernel.bilinear(s.to_left.view(), ncol, out.grad.data(), right.value.data(),
-                    left.grad.data(), true);
+    kernel.bilinear(s.to_left.view(left, out, right), ncol, out.grad.data(), right.value.data(),
+                    left.grad.data(), true, work.data());
     if (s.left != s.right)
-      kernel.bilinear(s.to_right.view(), ncol, out.grad.data(), left.value.data(),
-                      right.grad.data(), true);
+      kernel.bilinear(s.to_right.view(right, out, left), ncol, out.grad.data(), left.value.data(),
+                      right.grad.data(), true, work.data());
     return;
   }
   for (const Run &r : s.runs) {
     Tensor &in = tensors[r.tensor];
     kernel.multiply(r.count * natoms, out.nch, in.nch,
                     out.grad.data() + size_t(r.first) * natoms * out.nch, out.nch, r.back.data(),
-                    in.nch, in.grad.data() + size_t(r.from) * natoms * in.nch, in.nch, true);
+                    in.grad.data() + size_t(r.from) * natoms * in.nch, in.nch, true);
   }
 }
 
@@ -75,12 +76,12 @@ void Network::forward(const Batch &b, double *energy)
       for (size_t f = 0; f < nf; f++)
         kernel.multiply(count, t.nch, nrho_pad,
                         t.value.data() + (size_t(q.function[f]) * n + first) * t.nch, t.nch,
-                        q.weight.data() + (element * nf + f) * one, nrho_pad,
-                        density + size_t(first) * nrho_pad, nrho_pad, true);
+                        q.weight.data() + (element * nf + f) * one, density + size_t(first) * nrho_pad,
+                        nrho_pad, true);
     });
   }
   double *h = room(hidden, size_t(n) * nhid), *slopes = room(slope, size_t(n) * nhid);
-  kernel.multiply(n, nrho, nhid, density, nrho_pad, energy_in.data(), nhid, h, nhid, false);
+  kernel.multiply(n, nrho, nhid, density, nrho_pad, energy_in.data(), h, nhid, false);
   kernel.silu(n * nhid, h, slopes);
   for (int i = 0; i < n; i++) {
     double e = density[size_t(i) * nrho_pad];
@@ -95,7 +96,7 @@ void Network::backward(const Batch &b)
   double *g = room(drho, size_t(n) * nrho_pad);
   for (int i = 0; i < n; i++)
     for (int k = 0; k < nhid; k++) slope[size_t(i) * nhid + k] *= scale * energy_out[k];
-  kernel.multiply(n, nhid, nrho_pad, slope.data(), nhid, energy_back.data(), nrho_pad, g, nrho_pad,
+  kernel.multiply(n, nhid, nrho_pad, slope.data(), nhid, energy_back.data(), g, nrho_pad,
                   false);
   for (int i = 0; i < n; i++) g[size_t(i) * nrho_pad] = scale;
 
@@ -106,7 +107,7 @@ void Network::backward(const Batch &b)
     by_element(b, [&](int element, int first, int count) {
       for (size_t f = 0; f < nf; f++)
         kernel.multiply(count, nrho, t.nch, g + size_t(first) * nrho_pad, nrho_pad,
-                        q.back.data() + (element * nf + f) * one, t.nch,
+                        q.back.data() + (element * nf + f) * one,
                         t.grad.data() + (size_t(q.function[f]) * n + first) * t.nch, t.nch, true);
     });
   }

@@ -32,12 +32,12 @@ class Network {
   // out[first .. first + count) += source[from ..) weight, all of one weight
   struct Run {
     int tensor, first, from, count;
-    AlignedVector weight, back;     // [n_in][n_out] and [n_out][n_in], padded
+    AlignedVector weight, back;     // [n_in][n_out] and [n_out][n_in], padded, in panels
   };
   struct SparseTable {
     std::vector<int> start, left, right;
     std::vector<double> coef;
-    Bilinear view() const;
+    Bilinear view(const Tensor &out, const Tensor &p, const Tensor &q) const;
   };
   struct Step {
     int out;
@@ -60,7 +60,7 @@ class Network {
   AlignedVector energy_in, energy_back, energy_out;    // [density][hidden], [hidden][density], [hidden]
   double scale;
   std::vector<double> shift;
-  AlignedVector rho, drho, hidden, slope;
+  AlignedVector rho, drho, hidden, slope, work;
 
   static size_t size(const Tensor &t, int natoms) { return size_t(t.nfunc) * natoms * t.nch; }
   void add_connection(const GraceStep &s, Step &step);

@@ -2,6 +2,7 @@
 
 #include "grace_network.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
@@ -27,6 +28,9 @@ Network::Network(const GraceModel &m, const Kernel &kernel) :
     tensors.push_back({s.nout, padded(s.channels), {}, {}});
     steps.push_back(std::move(step));
   }
+  int most = 0;
+  for (const Tensor &t : tensors) most = std::max(most, t.nfunc);
+  room(work, size_t(2) * most * 4 * kernel.width);
   for (const GraceReduce &r : m.reduce) add_density(m, r);
   add_readout(m);
 }
@@ -75,6 +79,11 @@ void Network::add_connection(const GraceStep &s, Step &step)
       end++;
     add_run(step, s, true, s.to[t], s.from[t], end - t, s.pair[t]);
     t = end;
+  }
+  for (Run &r : step.runs) {
+    const int nin = tensors[r.tensor].nch, nout = padded(s.channels);
+    pack_in_place(r.weight, 0, nin, nout, kernel.width);
+    pack_in_place(r.back, 0, nout, nin, kernel.width);
   }
 }
 
@@ -138,6 +147,10 @@ void Network::add_density(const GraceModel &m, const GraceReduce &r)
         q.weight[(ef * nch + n) * nrho_pad + o] = w;
         q.back[(ef * nrho + o) * nch + n] = w;
       }
+  for (size_t ef = 0; ef < ne * nf; ef++) {
+    pack_in_place(q.weight, ef * nch * nrho_pad, nch, nrho_pad, kernel.width);
+    pack_in_place(q.back, ef * nrho * nch, nrho, nch, kernel.width);
+  }
   densities.push_back(std::move(q));
 }
 
@@ -154,4 +167,6 @@ void Network::add_readout(const GraceModel &m)
       energy_back[size_t(k) * nrho_pad + o] = w;
     }
   }
+  pack_in_place(energy_in, 0, nrho, nhid, kernel.width);
+  pack_in_place(energy_back, 0, nhid, nrho_pad, kernel.width);
 }
