@@ -12,8 +12,14 @@ namespace smax {
 namespace grace {
 
 struct Tensor {
+  Tensor(int functions, int channels) : nfunc(functions), nch(padded(channels)) {}
+
   int nfunc, nch;    // nch padded
-  AlignedVector value, grad;
+  AlignedVector value, own_grad;
+  bool kept = false;    // its value is needed after its gradient is begun: that has its own room
+
+  AlignedVector &grad() { return kept ? own_grad : value; }
+  const AlignedVector &grad() const { return kept ? own_grad : value; }
 };
 
 class Network {
@@ -22,16 +28,17 @@ class Network {
 
   // Tensor 0, to be filled before forward(); its gradient after backward().
   double *basis(int natoms) { return room(tensors[0].value, size(tensors[0], natoms)); }
-  const double *basis_gradient() const { return tensors[0].grad.data(); }
+  const double *basis_gradient() const { return tensors[0].grad().data(); }
 
   void forward(const Batch &batch, double *energy);    // energy[batch.natoms]
   void backward(const Batch &batch);
   double memory_usage() const;
 
  private:
-  // out[first .. first + count) += source[from ..) weight, all of one weight
+  // out[first .. first + count) += in[from ..) weight, all of one weight
   struct Run {
-    int tensor, first, from, count;
+    int out, in, first, from, count;
+    bool add, add_back;
     AlignedVector weight, back;     // [n_in][n_out] and [n_out][n_in], padded, in panels
   };
   struct SparseTable {
@@ -40,13 +47,16 @@ class Network {
     Bilinear view(const Tensor &out, const Tensor &p, const Tensor &q) const;
   };
   struct Step {
-    int out;
-    std::vector<Run> runs;    // of a connection; none: a product
+    std::vector<int> outs;    // one, but for connections of the same two tensors, done together
+    std::vector<int> zero;    // gradients to be zeroed before those of this step are added
     int left, right;
+    std::vector<Run> runs;    // of connections; none: a product
     SparseTable product, to_left, to_right;    // to_right is empty where left is right
+    bool add_left, add_right;                  // to a gradient that is there
   };
   struct Density {
     int tensor;
+    bool zero;    // its gradient first
     std::vector<int> function;
     AlignedVector weight, back;    // [element][function][channel][density] and [..][density][channel]
   };
@@ -68,8 +78,15 @@ class Network {
   void add_product(const GraceStep &s, Step &step);
   void add_density(const GraceModel &m, const GraceReduce &r);
   void add_readout(const GraceModel &m);
+  void join(Step &&step);
+  void plan_backward();
+  bool in_place(int tensor) const;
   void run_forward(const Step &s, int natoms);
   void run_backward(const Step &s, int natoms);
+  void multiply_back(const Step &s, int natoms);
+  void sum_density(const Density &q, const Batch &b, double *density) const;
+  void spread_density(const Density &q, const Batch &b);
+  void zero_gradient(int tensor, int natoms);
   template <class F> void by_element(const Batch &b, F &&f) const;
 };
 

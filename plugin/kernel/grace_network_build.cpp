@@ -3,6 +3,7 @@
 #include "grace_network.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -14,25 +15,94 @@ Network::Network(const GraceModel &m, const Kernel &kernel) :
     scale(m.scale), shift(m.shift)
 {
   used = {m.channels};
-  tensors.push_back({(m.lmax + 1) * (m.lmax + 1), padded(m.channels), {}, {}});
+  tensors.emplace_back((m.lmax + 1) * (m.lmax + 1), m.channels);
   for (const GraceStep &s : m.steps) {
     Step step{};
-    step.out = int(tensors.size());
+    step.outs = {int(tensors.size())};
     step.left = s.left;
     step.right = s.right;
-    if (s.kind == GraceStep::Kind::Connect)
-      add_connection(s, step);
-    else
-      add_product(s, step);
     used.push_back(s.channels);
-    tensors.push_back({s.nout, padded(s.channels), {}, {}});
-    steps.push_back(std::move(step));
+    tensors.emplace_back(s.nout, s.channels);
+    if (s.kind == GraceStep::Kind::Product)
+      add_product(s, step);
+    else
+      add_connection(s, step);
+    join(std::move(step));
   }
   int most = 0;
   for (const Tensor &t : tensors) most = std::max(most, t.nfunc);
   room(work, size_t(2) * most * 4 * kernel.width);
   for (const GraceReduce &r : m.reduce) add_density(m, r);
   add_readout(m);
+  plan_backward();
+}
+
+/* ---------------------------------------------------------------------- */
+
+// Connections of the same two tensors share one pass over them.
+void Network::join(Step &&step)
+{
+  for (Step &s : steps) {
+    if (s.runs.empty() || step.runs.empty() || s.left != step.left || s.right != step.right)
+      continue;
+    s.outs.push_back(step.outs[0]);
+    std::move(step.runs.begin(), step.runs.end(), std::back_inserter(s.runs));
+    std::stable_sort(s.runs.begin(), s.runs.end(),
+                     [](const Run &a, const Run &b) { return a.first < b.first; });
+    return;
+  }
+  steps.push_back(std::move(step));
+}
+
+// May the gradient overwrite the value? It is begun after the last product that needs it: if there
+// is but one, in which it stands left, and no later step uses it.
+bool Network::in_place(int tensor) const
+{
+  int products = 0, last_product = -1, last_use = -1;
+  for (int i = 0; i < int(steps.size()); i++) {
+    const Step &s = steps[i];
+    if (s.left != tensor && s.right != tensor) continue;
+    last_use = i;
+    if (!s.runs.empty()) continue;
+    products += s.left == tensor ? 1 : 2;
+    last_product = i;
+  }
+  return products == 0 || (products == 1 && last_use == last_product);
+}
+
+// Which terms are the first of a gradient: they need not add, or it is zeroed before.
+void Network::plan_backward()
+{
+  std::vector<char> begun(tensors.size(), 0);
+  const auto begin_density = [&](int tensor) {
+    for (Density &q : densities) {
+      if (q.tensor != tensor) continue;
+      q.zero = !begun[tensor];
+      begun[tensor] = 1;
+    }
+  };
+  for (size_t t = 0; t < tensors.size(); t++) tensors[t].kept = !in_place(int(t));
+  for (auto s = steps.rbegin(); s != steps.rend(); ++s) {
+    for (int out : s->outs) {
+      begin_density(out);
+      if (!begun[out]) s->zero.push_back(out);    // of no use to anyone
+    }
+    if (s->runs.empty()) {
+      s->add_left = begun[s->left];
+      s->add_right = begun[s->right];
+    } else {
+      // runs of the first output that come from the left cover all its functions once
+      const bool covers = s->left != s->right && !begun[s->left];
+      for (Run &r : s->runs) r.add_back = !(covers && r.in == s->left && r.out == s->outs[0]);
+      for (int in : {s->left, s->right})
+        if (!begun[in] && !(covers && in == s->left)) {
+          s->zero.push_back(in);
+          begun[in] = 1;
+        }
+    }
+    begun[s->left] = begun[s->right] = 1;
+  }
+  begin_density(0);
 }
 
 /* ---------------------------------------------------------------------- */
@@ -48,9 +118,9 @@ void Network::add_run(Step &step, const GraceStep &s, bool right, int first, int
 
   Run *run = nullptr;
   for (Run &r : step.runs)
-    if (r.tensor == tensor && r.first == first && r.from == from && r.count == count) run = &r;
+    if (r.in == tensor && r.first == first && r.from == from && r.count == count) run = &r;
   if (!run) {
-    step.runs.push_back({tensor, first, from, count, {}, {}});
+    step.runs.push_back({step.outs[0], tensor, first, from, count, right, true, {}, {}});
     run = &step.runs.back();
     run->weight.assign(size_t(nin_pad) * nout_pad, 0.0);
     run->back = run->weight;
@@ -75,13 +145,13 @@ void Network::add_connection(const GraceStep &s, Step &step)
   for (int t = 0; t < nterm;) {
     int end = t + 1;
     while (end < nterm && s.pair[end] == s.pair[t] && s.to[end] == s.to[t] + end - t &&
-           s.from[end] == s.from[t] + end - t)
+           s.from[end] == s.from[t] + end - t && s.group[s.to[end]] == s.group[s.to[t]])
       end++;
     add_run(step, s, true, s.to[t], s.from[t], end - t, s.pair[t]);
     t = end;
   }
   for (Run &r : step.runs) {
-    const int nin = tensors[r.tensor].nch, nout = padded(s.channels);
+    const int nin = tensors[r.in].nch, nout = padded(s.channels);
     pack_in_place(r.weight, 0, nin, nout, kernel.width);
     pack_in_place(r.back, 0, nout, nin, kernel.width);
   }
@@ -137,7 +207,7 @@ void Network::add_density(const GraceModel &m, const GraceReduce &r)
 {
   const size_t nf = r.function.size(), ne = m.elements.size();
   const int nch = tensors[r.tensor].nch;
-  Density q{r.tensor, r.function, {}, {}};
+  Density q{r.tensor, false, r.function, {}, {}};
   q.weight.assign(ne * nf * nch * nrho_pad, 0.0);
   q.back.assign(ne * nf * nrho * nch, 0.0);
   for (size_t ef = 0; ef < ne * nf; ef++)
