@@ -60,15 +60,14 @@ GraceCalls::GraceCalls(const std::string &folder, const std::map<std::string, bo
 {
   compute =
       std::make_unique<tf::Call>(session, "compute", std::vector<std::string>{ENERGY, PAIR_FORCE});
-  let_vary(false);
   open_layers(far);
 }
 
 void GraceCalls::let_vary(bool centres_vary)
 {
-  const Capacity atoms = centres_vary ? Capacity(0.02, 1.0) : Capacity();
-  centre_room = atoms;
-  far_room = Capacity(0.03, 2.0);
+  if (centres_vary == varying) return;
+  varying = centres_vary;
+  centre_room = varying ? Capacity(0.02, 1.0) : Capacity();
 }
 
 void GraceCalls::require_layers() const

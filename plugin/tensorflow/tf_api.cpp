@@ -43,6 +43,22 @@ void take(void *library, const std::string &path, const char *name, Function &po
                              "', expected the C API of TensorFlow 2: " + WHAT_TO_DO);
 }
 
+// TensorFlow logs through Abseil, which heeds no environment variable before it is initialised; the
+// function's name bears the release. Where none fits, a few lines of news appear: harmless.
+void quiet(void *library)
+{
+  const char *wanted = std::getenv("TF_CPP_MIN_LOG_LEVEL");
+  for (const char *release :
+       {"20230125", "20230802", "20240116", "20240722", "20250127", "20250512", "20250814"}) {
+    const std::string symbol =
+        std::string("_ZN4absl12lts_") + release + "14SetMinLogLevelENS0_18LogSeverityAtLeastE";
+    if (void *set = dlsym(library, symbol.c_str())) {
+      reinterpret_cast<void (*)(int)>(set)(wanted ? std::atoi(wanted) : 2);
+      return;
+    }
+  }
+}
+
 tf::Api load()
 {
   const tf::Places places = tf::find_library();
@@ -51,6 +67,7 @@ tf::Api load()
                              "): " + WHAT_TO_DO);
   set_environment();
   void *library = open_library(places.found);
+  quiet(library);
   tf::Api t{};
   t.library = places.found;
 #define TAKE(name) take(library, places.found, #name, t.name)
