@@ -6,10 +6,12 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
+#include "force.h"
 #include "neigh_list.h"
 #include "update.h"
 #include "utils.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <stdexcept>
@@ -86,15 +88,13 @@ void PairGrace::settings(int narg, char **arg)
   });
 }
 
-smax::GraceMetadata PairGrace::open_model(const std::string &path)
+void PairGrace::open_model(const std::string &path)
 {
-  smax::GraceMetadata read = smax::read_grace_metadata(path);
   calls.reset();
-  calls = open_calls(path, read, threads);
+  calls = open_calls(path, meta, threads);
   if (comm->me == 0)
     utils::logmesg(lmp, "Pair grace: {}, TensorFlow {}, {} thread(s)\n", path,
                    calls->tensorflow_version(), threads);
-  return read;
 }
 
 bool PairGrace::in_pieces() const
@@ -115,6 +115,9 @@ void PairGrace::init_style()
   }
   comm_forward = int(width);
   comm_reverse = layered ? int(width) : 0;
+  // pair_style hybrid has summed up what its styles send before this was known
+  force->pair->comm_forward = std::max(force->pair->comm_forward, comm_forward);
+  force->pair->comm_reverse = std::max(force->pair->comm_reverse, comm_reverse);
 }
 
 int PairGrace::chunk_size() const

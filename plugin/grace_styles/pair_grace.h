@@ -36,7 +36,7 @@ class PairGrace : public PairGraceBase {
   void unpack_reverse_comm(int n, int *atoms, double *buf) override;
 
  protected:
-  smax::GraceMetadata open_model(const std::string &path) override;
+  void open_model(const std::string &path) override;
 
  private:
   struct Work;    // arrays of one step

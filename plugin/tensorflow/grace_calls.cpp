@@ -55,8 +55,8 @@ void BondBatch::clear()
 
 GraceCalls::GraceCalls(const std::string &folder, const std::map<std::string, bool> &far,
                        double cutoff, int threads) :
-    session(std::make_shared<tf::Session>(folder, threads)), bond_room(0.03, 2.0), beyond(cutoff),
-    version(tf::api().Version())
+    session(std::make_shared<tf::Session>(folder, std::vector<std::string>{"compute"}, threads)),
+    bond_room(0.03, 2.0), beyond(cutoff), version(tf::api().Version())
 {
   compute =
       std::make_unique<tf::Call>(session, "compute", std::vector<std::string>{ENERGY, PAIR_FORCE});
@@ -72,7 +72,14 @@ void GraceCalls::let_vary(bool centres_vary)
 
 void GraceCalls::require_layers() const
 {
-  for (const auto &name : LAYERS) session->signature(name);
+  try {
+    for (const auto &name : LAYERS) session->signature(name);
+  } catch (const std::runtime_error &e) {
+    throw std::runtime_error("this model passes messages between atoms, which on several ranks, or "
+                             "with chunks, needs signatures of its layers; export it with them, or "
+                             "use one rank without chunks: " +
+                             std::string(e.what()));
+  }
 }
 
 void GraceCalls::open_layers(const std::map<std::string, bool> &far)

@@ -47,8 +47,10 @@ std::string listed(const std::map<std::string, Signature> &signatures)
 
 }    // namespace
 
-tf::Session::Session(const std::string &f, int threads) : folder(f), saved(read_saved_model(f))
+tf::Session::Session(const std::string &f, const std::vector<std::string> &needed, int threads) :
+    folder(f), saved(read_saved_model(f))
 {
+  for (const auto &name : needed) signature(name);
   const Api &t = api();
   Check status;
   SessionOptions *options = t.NewSessionOptions();

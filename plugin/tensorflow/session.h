@@ -17,7 +17,8 @@ namespace tf {
 // Throws std::runtime_error with what TensorFlow says.
 class Session {
  public:
-  Session(const std::string &folder, int threads);
+  // Signatures asked for must be there: told before TensorFlow is loaded.
+  Session(const std::string &folder, const std::vector<std::string> &needed, int threads);
   ~Session();
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
