@@ -57,7 +57,11 @@ int default_threads()
 
 }    // namespace
 
-PairGrace::PairGrace(LAMMPS *lmp) : PairGraceBase(lmp, "grace"), work(new Work) {}
+PairGrace::PairGrace(LAMMPS *lmp) : PairGraceBase(lmp, "grace"), work(new Work)
+{
+  nextra = 2;
+  pvector = statistics;
+}
 
 PairGrace::~PairGrace() = default;
 
@@ -133,6 +137,8 @@ void PairGrace::compute(int eflag, int vflag)
     compute_layered();
   else
     compute_whole();
+  statistics[0] = calls->seconds();
+  statistics[1] = calls->compilations();
   together([&] {
     if (!work->trouble.empty()) throw std::runtime_error(work->trouble);
   });

@@ -99,6 +99,22 @@ void GraceCalls::open_layers(const std::map<std::string, bool> &far)
                                          std::vector<std::string>{GRADIENT + "bond_vector"});
 }
 
+double GraceCalls::seconds() const
+{
+  double sum = 0.0;
+  for (const auto *call : {&compute, &forward1, &backward2, &backward1})
+    if (*call) sum += (*call)->seconds();
+  return sum;
+}
+
+double GraceCalls::compilations() const
+{
+  double sum = 0.0;
+  for (const auto *call : {&compute, &forward1, &backward2, &backward1})
+    if (*call) sum += double((*call)->sizes());
+  return sum;
+}
+
 // One fake atom at least, the last of the centres, bears the fake bonds.
 int64_t GraceCalls::fill(tf::Call &call, const BondBatch &batch, bool layers)
 {

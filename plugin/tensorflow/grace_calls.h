@@ -61,6 +61,8 @@ class GraceCalls {
   void backward_1(const BondBatch &batch, const std::vector<std::vector<double>> &gradient,
                   std::vector<double> &force);
   const std::string &tensorflow_version() const { return version; }
+  double seconds() const;         // in TensorFlow so far
+  double compilations() const;    // so far: padded sizes of all signatures
 
  private:
   std::shared_ptr<const tf::Session> session;

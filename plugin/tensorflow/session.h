@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ class Call {
   Tensor &input(const std::string &name, const std::vector<int64_t> &dims);
   void run();
   const Tensor &output(const std::string &name) const;
+  double seconds() const { return spent; }              // in TensorFlow
+  size_t sizes() const { return sizes_seen.size(); }    // XLA compiles once for each
 
  private:
   struct Slot {
@@ -64,6 +67,8 @@ class Call {
   std::vector<std::string> wanted;
   std::vector<Output> out_nodes;
   std::vector<Tensor> results;
+  double spent = 0.0;
+  std::set<std::vector<int64_t>> sizes_seen;
 };
 
 }    // namespace tf
