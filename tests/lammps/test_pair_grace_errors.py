@@ -45,7 +45,6 @@ WITHOUT_TENSORFLOW = {
     "element": bad("element 'Xx'", "Ag Cu Pd or NULL", coeff="* * model Ag Xx Pd"),
     "too few": bad("found 2 elements, expected 3", coeff="* * model Ag Cu"),
     "too many": bad("found 4 elements, expected 3", coeff="* * model Ag Cu Pd Ag"),
-    "stars": bad("* * model element", coeff="1 1 model Ag Cu Pd"),
     "no folder": bad("found no folder 'nowhere'", coeff="* * nowhere Ag Cu Pd"),
     "a file": bad("'in.test' is no folder", coeff="* * in.test Ag Cu Pd"),
     "no metadata": bad("cannot read 'empty/metadata.yaml'", coeff="* * empty Ag Cu Pd"),
