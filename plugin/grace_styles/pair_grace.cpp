@@ -6,10 +6,12 @@
 #include "atom.h"
 #include "comm.h"
 #include "error.h"
+#include "force.h"
 #include "neigh_list.h"
 #include "update.h"
 #include "utils.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <stdexcept>
@@ -55,7 +57,11 @@ int default_threads()
 
 }    // namespace
 
-PairGrace::PairGrace(LAMMPS *lmp) : PairGraceBase(lmp, "grace"), work(new Work) {}
+PairGrace::PairGrace(LAMMPS *lmp) : PairGraceBase(lmp, "grace"), work(new Work)
+{
+  nextra = 2;
+  pvector = statistics;
+}
 
 PairGrace::~PairGrace() = default;
 
@@ -86,15 +92,13 @@ void PairGrace::settings(int narg, char **arg)
   });
 }
 
-smax::GraceMetadata PairGrace::open_model(const std::string &path)
+void PairGrace::open_model(const std::string &path)
 {
-  smax::GraceMetadata read = smax::read_grace_metadata(path);
   calls.reset();
-  calls = open_calls(path, read, threads);
+  calls = open_calls(path, meta, threads);
   if (comm->me == 0)
     utils::logmesg(lmp, "Pair grace: {}, TensorFlow {}, {} thread(s)\n", path,
                    calls->tensorflow_version(), threads);
-  return read;
 }
 
 bool PairGrace::in_pieces() const
@@ -115,6 +119,9 @@ void PairGrace::init_style()
   }
   comm_forward = int(width);
   comm_reverse = layered ? int(width) : 0;
+  // pair_style hybrid has summed up what its styles send before this was known
+  force->pair->comm_forward = std::max(force->pair->comm_forward, comm_forward);
+  force->pair->comm_reverse = std::max(force->pair->comm_reverse, comm_reverse);
 }
 
 int PairGrace::chunk_size() const
@@ -130,6 +137,8 @@ void PairGrace::compute(int eflag, int vflag)
     compute_layered();
   else
     compute_whole();
+  statistics[0] = calls->seconds();
+  statistics[1] = calls->compilations();
   together([&] {
     if (!work->trouble.empty()) throw std::runtime_error(work->trouble);
   });

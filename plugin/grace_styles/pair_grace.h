@@ -5,7 +5,8 @@
 // centre and its neighbours alone. In two-layer models each atom tells its neighbours what the
 // first layer made of its surroundings: on one rank a periodic image speaks for its owner; on
 // several (or in chunks) the layers are called one by one, and LAMMPS carries the messages to
-// ghosts and their gradients back.
+// ghosts and their gradients back. `compute pair` gives, summed over ranks: 1 seconds in
+// TensorFlow, 2 compilations so far.
 
 #ifndef SMAX_PAIR_GRACE_H
 #define SMAX_PAIR_GRACE_H
@@ -36,7 +37,7 @@ class PairGrace : public PairGraceBase {
   void unpack_reverse_comm(int n, int *atoms, double *buf) override;
 
  protected:
-  smax::GraceMetadata open_model(const std::string &path) override;
+  void open_model(const std::string &path) override;
 
  private:
   struct Work;    // arrays of one step
@@ -45,6 +46,7 @@ class PairGrace : public PairGraceBase {
   int threads = 0;    // of TensorFlow; 0: OMP_NUM_THREADS
   int chunk = 0;      // centres a call; 0: all
   bool layered = false, probed = false;
+  double statistics[2] = {0.0, 0.0};    // seconds in TensorFlow, compilations
 
   bool in_pieces() const;
   void compute_whole();

@@ -76,11 +76,11 @@ void PairGraceBase::coeff(int narg, char **arg)
       throw std::runtime_error("pair_coeff: expected '* * model element ...', an element for each "
                                "atom type");
     model_path = arg[2];
-    meta = open_model(model_path);
+    meta = read_metadata(model_path);
     set_types(std::vector<std::string>(arg + 3, arg + narg));
     references.clear();
-    if (use_references)
-      references = smax::read_grace_references(reference_folder(model_path), meta.elements);
+    if (use_references) references = read_references(model_path);
+    open_model(model_path);
   });
   if (comm->me == 0 && use_references) {
     std::string text = "Pair " + style_name + ": reference energies are added, eV per atom:";

@@ -24,10 +24,16 @@ class PairGraceBase : public Pair {
   double init_one(int i, int j) override;
 
  protected:
-  // Opens the model at this path, says what it is. May throw; not collective.
-  virtual smax::GraceMetadata open_model(const std::string &path) = 0;
-  // Folder of references.yaml of this model
-  virtual std::string reference_folder(const std::string &path) const { return path; }
+  // All three may throw, on some ranks only; no communication.
+  virtual smax::GraceMetadata read_metadata(const std::string &path) const
+  {
+    return smax::read_grace_metadata(path);
+  }
+  virtual std::vector<double> read_references(const std::string &path) const
+  {
+    return smax::read_grace_references(path, meta.elements);
+  }
+  virtual void open_model(const std::string &path) = 0;    // meta is read, types are mapped
 
   // Runs on every rank; if it throws on any, all ranks end with the words of the first of them.
   void together(const std::function<void()> &work) const;

@@ -55,25 +55,31 @@ void BondBatch::clear()
 
 GraceCalls::GraceCalls(const std::string &folder, const std::map<std::string, bool> &far,
                        double cutoff, int threads) :
-    session(std::make_shared<tf::Session>(folder, threads)), bond_room(0.03, 2.0), beyond(cutoff),
-    version(tf::api().Version())
+    session(std::make_shared<tf::Session>(folder, std::vector<std::string>{"compute"}, threads)),
+    bond_room(0.03, 2.0), beyond(cutoff), version(tf::api().Version())
 {
   compute =
       std::make_unique<tf::Call>(session, "compute", std::vector<std::string>{ENERGY, PAIR_FORCE});
-  let_vary(false);
   open_layers(far);
 }
 
 void GraceCalls::let_vary(bool centres_vary)
 {
-  const Capacity atoms = centres_vary ? Capacity(0.02, 1.0) : Capacity();
-  centre_room = atoms;
-  far_room = Capacity(0.03, 2.0);
+  if (centres_vary == varying) return;
+  varying = centres_vary;
+  centre_room = varying ? Capacity(0.02, 1.0) : Capacity();
 }
 
 void GraceCalls::require_layers() const
 {
-  for (const auto &name : LAYERS) session->signature(name);
+  try {
+    for (const auto &name : LAYERS) session->signature(name);
+  } catch (const std::runtime_error &e) {
+    throw std::runtime_error("this model passes messages between atoms, which on several ranks, or "
+                             "with chunks, needs signatures of its layers; export it with them, or "
+                             "use one rank without chunks: " +
+                             std::string(e.what()));
+  }
 }
 
 void GraceCalls::open_layers(const std::map<std::string, bool> &far)
@@ -91,6 +97,22 @@ void GraceCalls::open_layers(const std::map<std::string, bool> &far)
   backward2 = std::make_unique<tf::Call>(session, LAYERS[1], gradients);
   backward1 = std::make_unique<tf::Call>(session, LAYERS[2],
                                          std::vector<std::string>{GRADIENT + "bond_vector"});
+}
+
+double GraceCalls::seconds() const
+{
+  double sum = 0.0;
+  for (const auto *call : {&compute, &forward1, &backward2, &backward1})
+    if (*call) sum += (*call)->seconds();
+  return sum;
+}
+
+double GraceCalls::compilations() const
+{
+  double sum = 0.0;
+  for (const auto *call : {&compute, &forward1, &backward2, &backward1})
+    if (*call) sum += double((*call)->sizes());
+  return sum;
 }
 
 // One fake atom at least, the last of the centres, bears the fake bonds.

@@ -37,7 +37,7 @@ struct Message {
 
 class GraceCalls {
  public:
-  // far: metadata.yaml's word on each message. varying: centres come and go (several ranks).
+  // far: metadata.yaml's word on each message
   GraceCalls(const std::string &folder, const std::map<std::string, bool> &far, double cutoff,
              int threads);
 
@@ -45,7 +45,7 @@ class GraceCalls {
   const std::vector<Message> &messages() const { return layer_messages; }
   // Why there are no layers, for an error
   void require_layers() const;
-  void let_vary(bool centres_vary);
+  void let_vary(bool centres_vary);    // atoms come and go: room for more
 
   // energy [centre] eV; force [bond][3] eV/Angstrom on the neighbour, taken from the centre
   void whole(const BondBatch &batch, std::vector<double> &energy, std::vector<double> &force);
@@ -61,12 +61,15 @@ class GraceCalls {
   void backward_1(const BondBatch &batch, const std::vector<std::vector<double>> &gradient,
                   std::vector<double> &force);
   const std::string &tensorflow_version() const { return version; }
+  double seconds() const;         // in TensorFlow so far
+  double compilations() const;    // so far: padded sizes of all signatures
 
  private:
   std::shared_ptr<const tf::Session> session;
   std::vector<Message> layer_messages;
   std::unique_ptr<tf::Call> compute, forward1, backward2, backward1;
   Capacity centre_room, far_room, bond_room;
+  bool varying = false;
   double beyond;    // a component of fake bonds: longer than the cutoff
   std::string version;
 

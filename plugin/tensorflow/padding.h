@@ -20,9 +20,10 @@ class Capacity {
 
   int64_t fit(int64_t n)
   {
-    const int64_t wanted = roomy(n);
+    const int64_t wanted = roomy(n, fraction);
     if (n > capacity) {
-      capacity = wanted;
+      // what grows once may grow again
+      capacity = capacity == 0 ? wanted : roomy(n, std::fmax(fraction, GROWING));
       lean = 0;
     } else if (2 * wanted < capacity && ++lean >= PATIENCE) {
       capacity = wanted;
@@ -35,14 +36,15 @@ class Capacity {
 
  private:
   static constexpr int PATIENCE = 20;    // calls that waste half before a new compilation
+  static constexpr double GROWING = 0.05;
   double fraction, deviations;
   int64_t capacity = 0;
   int lean = 0;
 
-  int64_t roomy(int64_t n) const
+  int64_t roomy(int64_t n, double part) const
   {
     if (n < 1) n = 1;
-    const double spare = std::fmax(fraction * double(n), deviations * std::sqrt(double(n)));
+    const double spare = std::fmax(part * double(n), deviations * std::sqrt(double(n)));
     return n + int64_t(spare);
   }
 };

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <chrono>
 #include <stdexcept>
 
 using namespace smax;
@@ -47,8 +48,10 @@ std::string listed(const std::map<std::string, Signature> &signatures)
 
 }    // namespace
 
-tf::Session::Session(const std::string &f, int threads) : folder(f), saved(read_saved_model(f))
+tf::Session::Session(const std::string &f, const std::vector<std::string> &needed, int threads) :
+    folder(f), saved(read_saved_model(f))
 {
+  for (const auto &name : needed) signature(name);
   const Api &t = api();
   Check status;
   SessionOptions *options = t.NewSessionOptions();
@@ -137,15 +140,20 @@ void tf::Call::run()
 {
   std::vector<Output> nodes;
   std::vector<CTensor *> values;
+  std::vector<int64_t> size;
   for (const auto &entry : slots) {
     if (!entry.second.tensor.get())
       throw std::runtime_error("signature " + name + " of the model asks for input " + entry.first +
                                ", which this pair style does not know");
     nodes.push_back(entry.second.node);
     values.push_back(entry.second.tensor.get());
+    size.insert(size.end(), entry.second.dims.begin(), entry.second.dims.end());
   }
+  sizes_seen.insert(size);
   std::vector<CTensor *> raw;
+  const auto start = std::chrono::steady_clock::now();
   session->run(nodes, values, out_nodes, raw);
+  spent += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   results.clear();
   for (CTensor *r : raw) results.emplace_back(r);
 }

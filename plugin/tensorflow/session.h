@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ namespace tf {
 // Throws std::runtime_error with what TensorFlow says.
 class Session {
  public:
-  Session(const std::string &folder, int threads);
+  // Signatures asked for must be there: told before TensorFlow is loaded.
+  Session(const std::string &folder, const std::vector<std::string> &needed, int threads);
   ~Session();
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
@@ -49,6 +51,8 @@ class Call {
   Tensor &input(const std::string &name, const std::vector<int64_t> &dims);
   void run();
   const Tensor &output(const std::string &name) const;
+  double seconds() const { return spent; }              // in TensorFlow
+  size_t sizes() const { return sizes_seen.size(); }    // XLA compiles once for each
 
  private:
   struct Slot {
@@ -63,6 +67,8 @@ class Call {
   std::vector<std::string> wanted;
   std::vector<Output> out_nodes;
   std::vector<Tensor> results;
+  double spent = 0.0;
+  std::set<std::vector<int64_t>> sizes_seen;
 };
 
 }    // namespace tf

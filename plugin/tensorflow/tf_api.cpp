@@ -43,14 +43,33 @@ void take(void *library, const std::string &path, const char *name, Function &po
                              "', expected the C API of TensorFlow 2: " + WHAT_TO_DO);
 }
 
+// TensorFlow logs through Abseil, which heeds no environment variable before it is initialised; the
+// function's name bears the release. Where none fits, a few lines of news appear: harmless.
+// Failures come as statuses; as an "error" it logs no more than that a cached program is not text.
+void quiet(void *library, bool user_has_chosen)
+{
+  const int level = user_has_chosen ? std::atoi(std::getenv("TF_CPP_MIN_LOG_LEVEL")) : 3;
+  for (const char *release :
+       {"20230125", "20230802", "20240116", "20240722", "20250127", "20250512", "20250814"}) {
+    const std::string symbol =
+        std::string("_ZN4absl12lts_") + release + "14SetMinLogLevelENS0_18LogSeverityAtLeastE";
+    if (void *set = dlsym(library, symbol.c_str())) {
+      reinterpret_cast<void (*)(int)>(set)(level);
+      return;
+    }
+  }
+}
+
 tf::Api load()
 {
   const tf::Places places = tf::find_library();
   if (places.found.empty())
     throw std::runtime_error("found no TensorFlow (looked for " + places.looked_for +
                              "): " + WHAT_TO_DO);
+  const bool user_has_chosen = std::getenv("TF_CPP_MIN_LOG_LEVEL") != nullptr;
   set_environment();
   void *library = open_library(places.found);
+  quiet(library, user_has_chosen);
   tf::Api t{};
   t.library = places.found;
 #define TAKE(name) take(library, places.found, #name, t.name)
