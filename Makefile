@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find plugin pysmax lammps_inputs templates cmake \
              -type f -not -path '*/__pycache__/*' -not -name '.*' 2>/dev/null)
-KERNEL := CMakeLists.txt $(shell find plugin/kernel plugin/io tests/kernel -type f 2>/dev/null)
+KERNEL := CMakeLists.txt $(shell find plugin/kernel plugin/io plugin/tensorflow tests/kernel -type f 2>/dev/null)
 # engine dft is tested where libxc is (Debian: libxc-dev libopenblas-dev)
 DFT := $(if $(wildcard /usr/include/xc.h),$(VENV)/.installed-dft)
 FORMATTED = $(shell find plugin tests -name '*.cpp' -o -name '*.h')

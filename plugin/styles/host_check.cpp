@@ -43,7 +43,7 @@ bool smax::declared_min_is_right()
 
 // Only calls whose meaning no version changes: the classes may be laid out differently.
 
-bool smax::host_matches(LAMMPS_NS::LAMMPS *lmp)
+bool smax::host_matches(LAMMPS_NS::LAMMPS *lmp, const char *plugin_name)
 {
   char running[MPI_MAX_LIBRARY_VERSION_STRING] = "";
   int length = 0;
@@ -59,8 +59,8 @@ bool smax::host_matches(LAMMPS_NS::LAMMPS *lmp)
   if (why.empty()) return true;
   if (lammps_extract_setting(lmp, "universe_rank") == 0)
     fprintf(stderr,
-            "ERROR: the entropy plugin is not loaded: %s. Its styles are unknown here; build it "
+            "ERROR: the %s plugin is not loaded: %s. Its styles are unknown here; build it "
             "against this LAMMPS and MPI (see README, 'A LAMMPS of your own').\n",
-            why.c_str());
+            plugin_name, why.c_str());
   return false;
 }

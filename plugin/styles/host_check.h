@@ -8,8 +8,8 @@ class LAMMPS;
 }
 
 namespace smax {
-// Fails with error->all naming both if not. True if the styles may be registered.
-bool host_matches(LAMMPS_NS::LAMMPS *lmp);
+// True if the styles may be registered; if not, one line names what was found and expected.
+bool host_matches(LAMMPS_NS::LAMMPS *lmp, const char *plugin_name);
 
 // Is class Min as the plugin knows it that of this LAMMPS? (lammps_min_api.h)
 bool declared_min_is_right();

@@ -60,7 +60,7 @@ def test_the_wheel_holds_plugin_inputs_and_templates(wheel: Path) -> None:
     assert re.fullmatch(r"pysmax-[\d.]+-py3-none-(linux|macosx)_\w+\.whl", wheel.name)
     with zipfile.ZipFile(wheel) as z:
         names = set(z.namelist())
-    assert {"pysmax/plugin/smaxplugin.so", "pysmax/py.typed"} <= names
+    assert {f"pysmax/plugin/{p}plugin.so" for p in ("smax", "grace")} | {"pysmax/py.typed"} <= names
     for folder, inside in (("lammps_inputs", "lammps_inputs"), ("templates", "templates"), ("pysmax", "")):
         sources = [p.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*") if p.is_file()]
         expected = {str(Path("pysmax") / inside / p) for p in sources if "__pycache__" not in p.parts}
@@ -69,12 +69,13 @@ def test_the_wheel_holds_plugin_inputs_and_templates(wheel: Path) -> None:
     assert {t for t in tops if not t.endswith(".dist-info")} == {"pysmax"}
 
 
-def test_the_plugin_links_neither_mpi_nor_lammps(installed: Path, tmp_path: Path) -> None:
-    plugin = site_packages(installed) / "pysmax" / "plugin" / "smaxplugin.so"
+@pytest.mark.parametrize("name", ["smaxplugin.so", "graceplugin.so"])
+def test_a_plugin_links_neither_mpi_nor_lammps(installed: Path, tmp_path: Path, name: str) -> None:
+    plugin = site_packages(installed) / "pysmax" / "plugin" / name
     dynamic = succeed(run_program(["readelf", "-d", plugin], tmp_path)).stdout
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     assert needed
-    assert not [n for n in needed if "mpi" in n or "lammps" in n]
+    assert not [n for n in needed if "mpi" in n or "lammps" in n or "tensorflow" in n]
     assert "NODELETE" in dynamic
 
 
@@ -156,7 +157,8 @@ def test_a_site_build_loads_in_its_lammps(installed: Path, headers: dict[str, Pa
         succeed(run_program([BIN / "cmake", "--build", build, "-j", "2"], tmp_path))
         refused = run_program(lmp, tmp_path, env=env)
         assert STYLE not in refused.stdout
-        assert refused.stderr.count("ERROR: the entropy plugin is not loaded") == 1
+        for name in ("entropy", "GRACE"):
+            assert refused.stderr.count(f"ERROR: the {name} plugin is not loaded") == 1
         assert found in refused.stderr
 
 

@@ -1,0 +1,199 @@
+#include "pair_grace_native.h"
+
+#include "arguments.h"
+#include "grace.h"
+#include "grace_npz.h"
+
+#include "atom.h"
+#include "comm.h"
+#include "neigh_list.h"
+#include "update.h"
+#include "utils.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <sys/stat.h>
+#include <vector>
+
+using namespace LAMMPS_NS;
+
+namespace {
+
+constexpr int MOST_BONDS = 16384;    // of one call: they stay in the cache
+
+std::string file_of(const std::string &path)
+{
+  struct stat what{};
+  const bool folder = stat(path.c_str(), &what) == 0 && S_ISDIR(what.st_mode);
+  const std::string file = folder ? path + "/native.npz" : path;
+  if (stat(file.c_str(), &what) != 0 || !S_ISREG(what.st_mode))
+    throw std::runtime_error("found no file '" + file +
+                             "', expected a model written for grace/native (docs/grace_native.md)");
+  return file;
+}
+
+}    // namespace
+
+struct PairGraceNative::Work {
+  std::unique_ptr<smax::GraceEvaluator> evaluator;
+  std::vector<int> centre, element, first, neighbour_atom, neighbour;
+  std::vector<double> dx, dy, dz, gx, gy, gz, energy;
+
+  void clear()
+  {
+    for (auto *v : {&centre, &element, &neighbour_atom, &neighbour}) v->clear();
+    for (auto *v : {&dx, &dy, &dz}) v->clear();
+    first.assign(1, 0);
+  }
+  smax::GraceBonds bonds() const
+  {
+    return {int(centre.size()), element.data(), first.data(), neighbour.data(),
+            dx.data(),          dy.data(),      dz.data()};
+  }
+};
+
+PairGraceNative::PairGraceNative(LAMMPS *lmp) : PairGraceBase(lmp, "grace/native"), work(new Work)
+{
+}
+
+PairGraceNative::~PairGraceNative() = default;
+
+void PairGraceNative::settings(int narg, char **arg)
+{
+  isa = "auto";
+  use_references = false;
+  together([&] {
+    const smax::Keywords keywords = {
+        {"isa",
+         [&](const smax::Values &v) {
+           v.count(1);
+           const std::vector<std::string> names = {"auto", "plain", "avx2", "avx512"};
+           isa = names[size_t(v.choice(0, names))];
+         }},
+        {"references",
+         [&](const smax::Values &v) {
+           v.count(1);
+           use_references = v.yes_no(0);
+         }},
+    };
+    smax::parse_keywords("keywords", std::vector<std::string>(arg, arg + narg), keywords);
+  });
+}
+
+smax::GraceMetadata PairGraceNative::open_model(const std::string &path)
+{
+  const smax::GraceModel model = smax::read_grace_model(file_of(path));
+  work->evaluator.reset(new smax::GraceEvaluator(model, smax::isa_from_name(isa.c_str())));
+  smax::GraceMetadata read;
+  read.elements = model.elements;
+  read.cutoffs = model.cutoff;
+  for (size_t k = 0; k < model.zbl_cutoff.size(); k++)
+    read.cutoffs[k] = std::max(read.cutoffs[k], model.zbl_cutoff[k]);
+  read.cutoff = model.max_cutoff();
+  if (comm->me == 0)
+    utils::logmesg(lmp, "Pair grace/native: {}, instruction set {}\n", path,
+                   smax::isa_name(work->evaluator->isa()));
+  return read;
+}
+
+std::string PairGraceNative::reference_folder(const std::string &path) const
+{
+  struct stat what{};
+  if (stat(path.c_str(), &what) == 0 && S_ISDIR(what.st_mode)) return path;
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+/* ---------------------------------------------------------------------- */
+
+void PairGraceNative::compute(int eflag, int vflag)
+{
+  ev_init(eflag, vflag);
+  together([&] { compute_own(); });
+}
+
+void PairGraceNative::compute_own()
+{
+  Work &w = *work;
+  for (int at = 0; at < list->inum;) {
+    at = gather_bonds(at);
+    w.energy.resize(w.centre.size());
+    for (auto *g : {&w.gx, &w.gy, &w.gz}) g->resize(w.dx.size());
+    w.evaluator->evaluate(w.bonds(), w.energy.data(), w.gx.data(), w.gy.data(), w.gz.data());
+    spread();
+  }
+}
+
+int PairGraceNative::gather_bonds(int first)
+{
+  Work &w = *work;
+  w.clear();
+  int ii = first;
+  for (; ii < list->inum && w.dx.size() < size_t(MOST_BONDS); ii++) {
+    const int i = list->ilist[ii];
+    const int element = element_of[atom->type[i] - 1];
+    if (element < 0) continue;
+    w.centre.push_back(i);
+    w.element.push_back(element);
+    gather_bonds_of(i);
+    w.first.push_back(int(w.dx.size()));
+  }
+  return ii;
+}
+
+void PairGraceNative::gather_bonds_of(int i)
+{
+  Work &w = *work;
+  const double *const *x = atom->x;
+  const int *type = atom->type;
+  const double *cutsq = &type_cutsq[size_t(type[i] - 1) * atom->ntypes];
+  for (int jj = 0; jj < list->numneigh[i]; jj++) {
+    const int j = list->firstneigh[i][jj] & NEIGHMASK;
+    const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
+    const double rsq = dx * dx + dy * dy + dz * dz;
+    if (std::isnan(rsq))
+      throw std::runtime_error(
+          fmt::format("found a position that is no number at step {}, atom {} or its neighbour {}",
+                      update->ntimestep, atom->tag[i], atom->tag[j]));
+    if (!(rsq < cutsq[type[j] - 1])) continue;
+    w.neighbour_atom.push_back(j);
+    w.neighbour.push_back(element_of[type[j] - 1]);
+    w.dx.push_back(dx);
+    w.dy.push_back(dy);
+    w.dz.push_back(dz);
+  }
+}
+
+void PairGraceNative::spread()
+{
+  const Work &w = *work;
+  double **f = atom->f;
+  for (size_t c = 0; c < w.centre.size(); c++) {
+    const int i = w.centre[c];
+    double sum[3] = {0.0, 0.0, 0.0};
+    for (int b = w.first[c]; b < w.first[c + 1]; b++) {
+      const int j = w.neighbour_atom[b];
+      const double r[3] = {w.dx[b], w.dy[b], w.dz[b]};
+      const double on_j[3] = {-w.gx[b], -w.gy[b], -w.gz[b]};
+      for (int k = 0; k < 3; k++) {
+        f[j][k] += on_j[k];
+        sum[k] += on_j[k];
+      }
+      if (vflag_either) tally_bond(i, j, r, on_j);
+    }
+    for (int k = 0; k < 3; k++) f[i][k] -= sum[k];
+    if (!std::isfinite(w.energy[c] + sum[0] + sum[1] + sum[2]))
+      throw std::runtime_error(fmt::format("found an energy or force of atom {} at step {} that is "
+                                           "no finite number",
+                                           atom->tag[i], update->ntimestep));
+    tally_energy(i, w.energy[c]);
+  }
+}
+
+double PairGraceNative::memory_usage()
+{
+  const Work &w = *work;
+  double bytes = w.evaluator ? w.evaluator->memory_usage() : 0.0;
+  return bytes + double(w.dx.capacity()) * (2 * sizeof(int) + 6 * sizeof(double));
+}

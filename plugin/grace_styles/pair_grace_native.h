@@ -1,0 +1,40 @@
+// pair_style grace/native [isa auto|plain|avx2|avx512] [references yes|no]
+// pair_coeff * * path/to/model_folder element ...       (or the path of its native.npz)
+//
+// Energy and forces of a one-layer GRACE model, evaluated by the plugin itself (kernel/grace.h).
+
+#ifndef SMAX_PAIR_GRACE_NATIVE_H
+#define SMAX_PAIR_GRACE_NATIVE_H
+
+#include "pair_grace_base.h"
+
+#include <memory>
+
+namespace LAMMPS_NS {
+
+class PairGraceNative : public PairGraceBase {
+ public:
+  explicit PairGraceNative(LAMMPS *lmp);
+  ~PairGraceNative() override;
+  void settings(int narg, char **arg) override;
+  void compute(int eflag, int vflag) override;
+  double memory_usage() override;
+
+ protected:
+  smax::GraceMetadata open_model(const std::string &path) override;
+  std::string reference_folder(const std::string &path) const override;
+
+ private:
+  struct Work;    // the model and the bonds of some atoms
+  std::unique_ptr<Work> work;
+  std::string isa = "auto";
+
+  void compute_own();
+  int gather_bonds(int first);    // the list entry after the last centre
+  void gather_bonds_of(int i);
+  void spread();
+};
+
+}    // namespace LAMMPS_NS
+
+#endif
