@@ -11,23 +11,42 @@ from pathlib import Path
 from typing import IO, Any
 
 import pysmax
+from pysmax.errors import SmaxError
 from pysmax.files import write_atomically
-from pysmax.grace import references
+from pysmax.grace import export_native, references
 from pysmax.grace.data import FILES
 from pysmax.grace.environment import Environment
 from pysmax.grace.maker import run_program
 from pysmax.grace.model import NOTE, UQ
+from pysmax.grace.presets import PRESETS
 from pysmax.grace.run import Run
 
 
-def publish(run: Run, env: Environment, data: dict[str, Any]) -> None:
+def publish(
+    run: Run, env: Environment, lock: IO[Any], data: dict[str, Any], say: Callable[[str], object]
+) -> None:
     """The model's folder, complete or not there."""
     part = run.folder / "model.part"
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(run.work.final_model, part)
     references.write(part, data["references"])
     write_atomically(part / NOTE, json.dumps(provenance(run, env, data), indent=1).encode())
+    if PRESETS[run.config.model.preset].layers == 1:
+        _export_native(run, env, lock, part / "native.npz", say)
     os.rename(part, run.model)
+
+
+def _export_native(
+    run: Run, env: Environment, lock: IO[Any], target: Path, say: Callable[[str], object]
+) -> None:
+    """The weights as plain arrays, for pair_style grace/native; not every architecture is one of its."""
+    work = run.work
+    script, given = Path(export_native.__file__).resolve(), (work.model_yaml.resolve(), work.best.resolve())
+    try:
+        run_program(env, ["python", str(script), *map(str, given), str(target.resolve())], run.folder, lock)
+    except SmaxError as e:
+        target.unlink(missing_ok=True)
+        say(f"no native.npz, pair_style grace/native cannot run this model: {e}")
 
 
 def provenance(run: Run, env: Environment, data: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def train(config: Config, folder: Path, say: Say = print) -> Model:
         data = _prepare(run, say)
         _train(run, env, lock, data["parts"]["train"], say)
         if not run.model.exists():
-            publish(run, env, data)
+            publish(run, env, lock, data, say)
         model = Model.open(run.model)
         if config.uq:
             build_uq(run, env, lock, say)
