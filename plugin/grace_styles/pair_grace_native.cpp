@@ -107,8 +107,7 @@ std::vector<double> PairGraceNative::read_references(const std::string &path) co
 
 void PairGraceNative::open_model(const std::string &path)
 {
-  work->evaluator.reset(
-      new smax::GraceEvaluator(work->model, smax::isa_from_name(isa.c_str())));
+  work->evaluator.reset(new smax::GraceEvaluator(work->model, smax::isa_from_name(isa.c_str())));
   work->model = {};
   if (comm->me == 0)
     utils::logmesg(lmp, "Pair grace/native: {}, instruction set {}\n", path,

@@ -70,7 +70,9 @@ def radial_functions(radial: Any) -> dict[str, Any]:
 
 
 def single_particle(basis: Any, n: int) -> dict[str, Any]:
-    require(basis.sum_neighbors and not basis.indicator_l_depend and not basis.lm_first, "basis A of another kind")
+    require(
+        basis.sum_neighbors and not basis.indicator_l_depend and not basis.lm_first, "basis A of another kind"
+    )
     require(basis.indicator is not None and basis.slice_angular is None, "basis A without an indicator")
     require(not basis.indicator_is_per_atom and not basis.lin_transform.use_bias, "basis A of another kind")
     transform = array(basis.lin_transform.w) * float(array(basis.lin_transform.norm))
@@ -81,7 +83,9 @@ def single_particle(basis: Any, n: int) -> dict[str, Any]:
 
 
 def fully_connected(fc: Any) -> dict[str, Any]:
-    require(fc.left_coefs and not any(fc.is_central_atom_type_dependent), f"{fc.name} depends on the central atom")
+    require(
+        fc.left_coefs and not any(fc.is_central_atom_type_dependent), f"{fc.name} depends on the central atom"
+    )
     functions = len(fc.coupling_meta_data)
     norm = array(fc.norm_out_factor).reshape(-1) if fc.norm_out else np.ones(functions)
     group, to, pair = indices(fc.w_tile_left), indices(fc.collect_to), indices(fc.w_tile_right)
@@ -134,7 +138,10 @@ def readout(target: Any) -> dict[str, Any]:
         out[f"energy.{i}"] = array(layer.w) * float(array(layer.norm)) * factor
         name = getattr(layer.activation, "__name__", None)
         last = i == len(layers) - 1
-        require(name in ({None} if last else {"silu", "swish", "silu_n2norm"}), f"readout activation {name}, expected silu")
+        require(
+            name in ({None} if last else {"silu", "swish", "silu_n2norm"}),
+            f"readout activation {name}, expected silu",
+        )
         factor = SILU_NORM if name == "silu_n2norm" else 1.0
     require(len(layers) == 2, f"a readout of {len(layers)} layers, expected 2")
     return out
@@ -149,7 +156,9 @@ def constant_shift(target: Any, n: int) -> np.ndarray:
 
 
 def zbl(z: Any, n: int) -> dict[str, Any]:
-    cutoff = z.bond_zbl_cutoff_map if z.bond_zbl_cutoff else np.full((n, n), float(array(z.cutoff).reshape(())))
+    cutoff = (
+        z.bond_zbl_cutoff_map if z.bond_zbl_cutoff else np.full((n, n), float(array(z.cutoff).reshape(())))
+    )
     return {
         "zbl.cutoff": array(cutoff).reshape(n, n),
         "zbl.width": np.float64(array(z.delta_cutoff).reshape(())),
@@ -212,7 +221,13 @@ def model_arrays(instructions: dict[str, Any]) -> dict[str, Any]:
             require(origins == ["ZBLPotential"] and not instruction.trainable, f"{name} of {origins}")
             zbl_added = True
         else:
-            known = ("BondLength", "ScaledBondVector", "SphericalHarmonic", "ScalarChemicalEmbedding", "CreateOutputTarget")
+            known = (
+                "BondLength",
+                "ScaledBondVector",
+                "SphericalHarmonic",
+                "ScalarChemicalEmbedding",
+                "CreateOutputTarget",
+            )
             require(kind in known, f"instruction {name} of class {kind}: not a one-layer GRACE model")
     require("energy.0" in out and "cutoff" in out and bool(graph), "not a one-layer GRACE model")
     require(zbl_added == ("zbl.cutoff" in out), "ZBL that is not added to the energy")
@@ -231,7 +246,9 @@ def load(model_yaml: str, checkpoint: str | None) -> tuple[dict[str, Any], str]:
     if checkpoint:
         checkpoint = checkpoint.removesuffix(".index")
         stored = tf.train.load_checkpoint(checkpoint).get_variable_to_dtype_map()
-        if tf.float32 in {d for key, d in stored.items() if key.startswith("model/") and ".OPTIMIZER_SLOT" not in key}:
+        if tf.float32 in {
+            d for key, d in stored.items() if key.startswith("model/") and ".OPTIMIZER_SLOT" not in key
+        }:
             dtype = tf.float32
     model = TPModel(instructions)
     model.build(param_dtype=dtype)
@@ -247,7 +264,11 @@ def write(path: str, arrays: dict[str, Any], about: dict[str, Any]) -> None:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise Unsupported(f"{key} holds numbers that are not finite")
     with open(path, "wb") as f:
-        np.savez(f, **meta, **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()})
+        np.savez(
+            f,
+            **meta,
+            **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()},
+        )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -146,7 +146,7 @@ inline GraceStep product(const std::string &name, int left, int right, const Fun
               double c = 0.0;
               for (size_t p = 0; p < points.size(); p++)
                 c += points[p][3] * Y[p][f[i].l * f[i].l + a] * Y[p][g[j].l * g[j].l + b] *
-                    Y[p][l * (l + 1) + m];
+                     Y[p][l * (l + 1) + m];
               if (std::abs(c) < 1e-12) continue;
               s.a.push_back(i + a);
               s.b.push_back(j + b);
@@ -232,7 +232,8 @@ inline TensorOf radial(const GraceModel &m, double u)
 {
   const int p = m.cutoff_power;
   const double f = u < 1.0 ? 1.0 - 0.5 * (p + 1) * (p + 2) * std::pow(u, p) +
-          p * (p + 2) * std::pow(u, p + 1) - 0.5 * p * (p + 1) * std::pow(u, p + 2)
+                                 p * (p + 2) * std::pow(u, p + 1) -
+                                 0.5 * p * (p + 1) * std::pow(u, p + 2)
                            : 0.0;
   std::vector<double> layer;
   for (int k = 1; k <= m.basis_size; k++)
@@ -240,7 +241,8 @@ inline TensorOf radial(const GraceModel &m, double u)
   for (size_t i = 0; i < m.hidden.size(); i++) {
     std::vector<double> next(m.hidden[i], 0.0);
     for (size_t a = 0; a < layer.size(); a++)
-      for (size_t b = 0; b < next.size(); b++) next[b] += layer[a] * m.radial[i][a * next.size() + b];
+      for (size_t b = 0; b < next.size(); b++)
+        next[b] += layer[a] * m.radial[i][a * next.size() + b];
     for (double &x : next) x = silu(x);
     layer = next;
   }
@@ -285,7 +287,7 @@ inline double energy(const GraceModel &m, const GraceBonds &b, int i)
       for (int q = 0; q <= 2 * l; q++, lm++)
         for (int n = 0; n < m.channels; n++)
           tensors[0][lm][n] += R[l][n] * Y[lm] * m.indicator[b.neighbour[k] * m.channels + n] *
-              m.inverse_neighbours[e];
+                               m.inverse_neighbours[e];
   }
   for (const GraceStep &s : m.steps) tensors.push_back(step(s, tensors[s.left], tensors[s.right]));
   std::vector<double> rho(m.density, 0.0);

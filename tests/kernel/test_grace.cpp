@@ -29,8 +29,13 @@ struct Rows {
 
   GraceBonds view() const
   {
-    return {int(element.size()), element.data(), first.data(), neighbour.data(),
-            x.data(),            y.data(),       z.data()};
+    return {int(element.size()),
+            element.data(),
+            first.data(),
+            neighbour.data(),
+            x.data(),
+            y.data(),
+            z.data()};
   }
   void add(int e, double bx, double by, double bz)
   {
@@ -213,8 +218,7 @@ void test_zbl(Isa isa, Random &random)
   at.end_atom(0);
   m.zbl = false;
   GraceEvaluator without(m, isa);
-  check("ZBL ends smoothly",
-        std::abs(evaluate(ev, at).gx[0] - evaluate(without, at).gx[0]), 1e-8);
+  check("ZBL ends smoothly", std::abs(evaluate(ev, at).gx[0] - evaluate(without, at).gx[0]), 1e-8);
 }
 
 }    // namespace
@@ -235,7 +239,7 @@ int main()
       for (Isa isa : isas) {
         GraceEvaluator ev(m, isa, 1 + lmax);
         const std::string name = std::string(isa_name(isa)) + " order " + std::to_string(order) +
-            " lmax " + std::to_string(lmax);
+                                 " lmax " + std::to_string(lmax);
         test_energy(name, m, ev, r);
         test_gradient(name, ev, r, random);
         test_rotation(name, ev, r, random);

@@ -48,7 +48,7 @@ void put_step(Npz &z, const GraceModel &m, const GraceStep &s, std::string &grap
 {
   const bool fc = s.kind == GraceStep::Kind::Connect;
   graph += std::string(fc ? "fc " : "product ") + s.name + " " + name_of(m, s.left) + " " +
-      name_of(m, s.right) + "\n";
+           name_of(m, s.right) + "\n";
   const size_t n = s.channels;
   if (fc) {
     const size_t left = s.left ? m.steps[s.left - 1].channels : m.channels;
@@ -95,7 +95,8 @@ Npz arrays_of(const GraceModel &m)
     graph += " " + name;
     const size_t nf = r.function.size(), rho = m.density;
     z["rho." + name + ".function"] = ints(r.function);
-    z["rho." + name + ".weight"] = doubles(r.weight, {ne, nf, r.weight.size() / ne / nf / rho, rho});
+    z["rho." + name + ".weight"] =
+        doubles(r.weight, {ne, nf, r.weight.size() / ne / nf / rho, rho});
   }
   z["graph"] = NpzArray::of(graph);
   z["energy.0"] = doubles(m.energy_in, {size_t(m.density - 1), size_t(m.energy_hidden)});
@@ -139,17 +140,24 @@ void test_damage(const Npz &good)
   for (const auto &[key, array] : good) {
     if (key == "format" || key == "version") continue;
     refused("no " + key, good, [&](Npz &z) { z.erase(key); }, "expected");
-    refused(key + " of another kind", good,
-            [&](Npz &z) { z[key] = array.kind == 'f' ? NpzArray::of(std::string("x")) : NpzArray::of(0.5); },
-            "");
+    refused(
+        key + " of another kind", good,
+        [&](Npz &z) {
+          z[key] = array.kind == 'f' ? NpzArray::of(std::string("x")) : NpzArray::of(0.5);
+        },
+        "");
     if (array.kind == 'f' && !array.shape.empty()) {
-      refused(key + " with a NaN", good,
-              [&](Npz &z) { z[key].f.back() = std::numeric_limits<double>::quiet_NaN(); }, "");
-      refused(key + " with one row more", good, [&](Npz &z) {
-        const size_t row = z[key].f.size() / z[key].shape[0];
-        z[key].shape[0]++;
-        z[key].f.resize(z[key].f.size() + row, 0.0);
-      }, "");
+      refused(
+          key + " with a NaN", good,
+          [&](Npz &z) { z[key].f.back() = std::numeric_limits<double>::quiet_NaN(); }, "");
+      refused(
+          key + " with one row more", good,
+          [&](Npz &z) {
+            const size_t row = z[key].f.size() / z[key].shape[0];
+            z[key].shape[0]++;
+            z[key].f.resize(z[key].f.size() + row, 0.0);
+          },
+          "");
     }
     if (array.kind == 'i' && !array.shape.empty()) {
       refused(key + " beyond its tensor", good, [&](Npz &z) { z[key].i.back() = 60000; }, "");
@@ -158,8 +166,9 @@ void test_damage(const Npz &good)
   }
   for (const char *graph : {"", "basis", "fc A1 A A", "basis A\nbasis B", "basis A\nproduct AA B B",
                             "basis A\nnonsense X", "basis A\nreduce rho A AA"})
-    refused(std::string("the graph '") + graph + "'", good,
-            [&](Npz &z) { z["graph"] = NpzArray::of(std::string(graph)); }, "");
+    refused(
+        std::string("the graph '") + graph + "'", good,
+        [&](Npz &z) { z["graph"] = NpzArray::of(std::string(graph)); }, "");
 }
 
 }    // namespace

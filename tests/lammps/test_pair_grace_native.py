@@ -42,7 +42,9 @@ def test_equals_ase(lmp: Lmp, tmp_path: Path, native: Path, labels: list[Label],
 
 @pytest.mark.parametrize("isa", ["plain", "avx2", "avx512"])
 def test_instruction_sets(lmp: Lmp, tmp_path: Path, native: Path, labels: list[Label], isa: str) -> None:
-    script = "".join(evaluation(c, native / "native.npz", f"grace/native isa {isa}", tmp_path) for c in cases())
+    script = "".join(
+        evaluation(c, native / "native.npz", f"grace/native isa {isa}", tmp_path) for c in cases()
+    )
     done = lmp(script, check=False)
     if "one that this processor runs" in done.stdout:
         assert isa != "plain"
@@ -64,7 +66,9 @@ def test_energy_is_conserved(lmp: Lmp, tmp_path: Path, native: Path) -> None:
     """2 000 steps of 1 fs at about 300 K, on two ranks."""
     text = start(native, alloy(5, (2, 2, 2), 0.02), tmp_path)
     text += "velocity all create 600 7 loop geom\ntimestep 0.001\nfix n all nve\nvariable t equal etotal\n"
-    text += "fix e all ave/time 20 1 20 v_t file energy.txt format ' %.15g'\nthermo_modify lost error\nrun 2000\n"
+    text += (
+        "fix e all ave/time 20 1 20 v_t file energy.txt format ' %.15g'\nthermo_modify lost error\nrun 2000\n"
+    )
     lmp(text, ranks=2)
     step, total = np.loadtxt(tmp_path / "energy.txt").T
     drift = np.polyfit(step * 1e-3, total, 1)[0] / 32
@@ -108,7 +112,9 @@ def test_references_and_the_sum_with_another_style(lmp: Lmp, tmp_path: Path, nat
     text["referred"] = evaluation(runs["referred"], folder, "grace/native references yes", tmp_path)
     text["file"] = evaluation(runs["file"], folder / "native.npz", "grace/native references yes", tmp_path)
     text["soft"] = text["soft"].replace(given, "pair_style lj/cut 4.0\npair_coeff * * 0.01 2.2")
-    both = f"pair_style hybrid/overlay grace/native lj/cut 4.0\npair_coeff * * grace/native {folder} Ag Cu Pd\n"
+    both = (
+        f"pair_style hybrid/overlay grace/native lj/cut 4.0\npair_coeff * * grace/native {folder} Ag Cu Pd\n"
+    )
     text["overlay"] = text["overlay"].replace(given, f"{both}pair_coeff * * lj/cut 0.01 2.2")
     lmp("".join(text.values()), ranks=2)
     got = {n: read_evaluation(c, tmp_path) for n, c in runs.items()}
@@ -154,7 +160,6 @@ def test_refused(tmp_path: Path, native: Path, name: str) -> None:
     assert len(errors) == 1, done.stdout + done.stderr
     for word in ("pair_style grace/native", *words):
         assert word in errors[0], errors[0]
-
 
 
 def test_positions_that_are_no_numbers(tmp_path: Path, native: Path) -> None:
