@@ -1,6 +1,6 @@
 """Untrained GRACE models of the sizes that users train, for the benchmark of speed.
 
-Runs under the Python that has tensorpotential:  python grace_models.py FOLDER tiny small large
+Runs under the Python that has tensorpotential:  python grace_models.py FOLDER tiny small large tiny-float32
 """
 
 from __future__ import annotations
@@ -54,32 +54,28 @@ def make(folder: Path, size: str, dtype: str) -> None:
     import tensorflow as tf
     from tensorpotential import TensorPotential
     from tensorpotential.potentials import get_preset
-    from tensorpotential.tpmodel import TPModel  # noqa: F401
 
     tf.keras.utils.set_random_seed(1)
-    build = get_preset("GRACE_1LAYER_latest")
-    manager = build(
+    manager = get_preset("GRACE_1LAYER_latest")(
         element_map={e: i for i, e in enumerate(ELEMENTS)},
         rcut=CUTOFF,
         avg_n_neigh=60.0,
         constant_out_scale=0.7,
         atomic_shift_map={i: -1.0 - i for i in range(len(ELEMENTS))},
-        **SIZES[size],
+        **SIZES[size.split("-")[0]],
     )
-    potential = TensorPotential(potential=manager.get_instructions(), param_dtype=getattr(tf, dtype))
+    instructions = manager.get_instructions()
+    potential = TensorPotential(potential=instructions, param_dtype=getattr(tf, dtype))
     potential.save_model(exact_path=str(folder), jit_compile=True)
-    arrays = export_native.model_arrays(
-        {i.name: i for i in manager.get_instructions().values()}
-        if isinstance(manager.get_instructions(), dict)
-        else {i.name: i for i in manager.get_instructions()}
-    )
+    listed = instructions.values() if isinstance(instructions, dict) else instructions
+    arrays = export_native.model_arrays({i.name: i for i in listed})
     export_native.write(str(folder / "native.npz"), arrays, {"parameters": dtype})
 
 
 def main() -> None:
     root = Path(sys.argv[1])
     for size in sys.argv[2:]:
-        make(root / size, size, "float64")
+        make(root / size, size, "float32" if size.endswith("-float32") else "float64")
 
 
 if __name__ == "__main__":

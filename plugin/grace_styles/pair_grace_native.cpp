@@ -36,6 +36,7 @@ std::string file_of(const std::string &path)
 }    // namespace
 
 struct PairGraceNative::Work {
+  smax::GraceModel model;    // until the evaluator has it
   std::unique_ptr<smax::GraceEvaluator> evaluator;
   std::vector<int> centre, element, first, neighbour_atom, neighbour;
   std::vector<double> dx, dy, dz, gx, gy, gz, energy;
@@ -81,28 +82,36 @@ void PairGraceNative::settings(int narg, char **arg)
   });
 }
 
-smax::GraceMetadata PairGraceNative::open_model(const std::string &path)
+smax::GraceMetadata PairGraceNative::read_metadata(const std::string &path) const
 {
-  const smax::GraceModel model = smax::read_grace_model(file_of(path));
-  work->evaluator.reset(new smax::GraceEvaluator(model, smax::isa_from_name(isa.c_str())));
+  smax::GraceModel &model = work->model;
+  model = smax::read_grace_model(file_of(path));
   smax::GraceMetadata read;
   read.elements = model.elements;
   read.cutoffs = model.cutoff;
   for (size_t k = 0; k < model.zbl_cutoff.size(); k++)
     read.cutoffs[k] = std::max(read.cutoffs[k], model.zbl_cutoff[k]);
   read.cutoff = model.max_cutoff();
-  if (comm->me == 0)
-    utils::logmesg(lmp, "Pair grace/native: {}, instruction set {}\n", path,
-                   smax::isa_name(work->evaluator->isa()));
   return read;
 }
 
-std::string PairGraceNative::reference_folder(const std::string &path) const
+std::vector<double> PairGraceNative::read_references(const std::string &path) const
 {
-  struct stat what{};
-  if (stat(path.c_str(), &what) == 0 && S_ISDIR(what.st_mode)) return path;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  std::string folder = path;
+  if (file_of(path) == path) {
+    const size_t slash = path.rfind('/');
+    folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  }
+  return smax::read_grace_references(folder, meta.elements);
+}
+
+void PairGraceNative::open_model(const std::string &path)
+{
+  work->evaluator.reset(new smax::GraceEvaluator(work->model, smax::isa_from_name(isa.c_str())));
+  work->model = {};
+  if (comm->me == 0)
+    utils::logmesg(lmp, "Pair grace/native: {}, instruction set {}\n", path,
+                   smax::isa_name(work->evaluator->isa()));
 }
 
 /* ---------------------------------------------------------------------- */

@@ -21,8 +21,9 @@ class PairGraceNative : public PairGraceBase {
   double memory_usage() override;
 
  protected:
-  smax::GraceMetadata open_model(const std::string &path) override;
-  std::string reference_folder(const std::string &path) const override;
+  smax::GraceMetadata read_metadata(const std::string &path) const override;
+  std::vector<double> read_references(const std::string &path) const override;
+  void open_model(const std::string &path) override;
 
  private:
   struct Work;    // the model and the bonds of some atoms

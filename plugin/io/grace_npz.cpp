@@ -19,7 +19,10 @@ class Reader {
  public:
   explicit Reader(const std::string &path) : path(path), z(read_npz(path)) {}
 
-  [[noreturn]] void fail(const std::string &what) const { throw std::runtime_error(path + ": " + what); }
+  [[noreturn]] void fail(const std::string &what) const
+  {
+    throw std::runtime_error(path + ": " + what);
+  }
 
   bool has(const std::string &key) const { return z.count(key) > 0; }
   std::string text(const std::string &key) const { return npz_text(z, key, path); }
@@ -43,7 +46,8 @@ class Reader {
            (kind == 'f' ? "float64" : "int64"));
     for (size_t extent : a.shape)
       if (extent < 1 || extent > size_t(MOST))
-        fail("key '" + key + "' has the extent " + std::to_string(extent) + ", expected 1 to 65536");
+        fail("key '" + key + "' has the extent " + std::to_string(extent) +
+             ", expected 1 to 65536");
     return a;
   }
 
@@ -139,7 +143,8 @@ class Graph {
       else if (kind == "reduce" && m.reduce.empty())
         reduce(name, words);
       else
-        r.fail("the graph has a line '" + line.substr(0, 60) + "', expected basis, fc, product or reduce");
+        r.fail("the graph has a line '" + line.substr(0, 60) +
+               "', expected basis, fc, product or reduce");
     }
   }
 
@@ -151,7 +156,8 @@ class Graph {
   int tensor(const std::string &name) const
   {
     const auto it = tensors.find(name);
-    if (it == tensors.end()) r.fail("the graph uses '" + name.substr(0, 60) + "' before it is made");
+    if (it == tensors.end())
+      r.fail("the graph uses '" + name.substr(0, 60) + "' before it is made");
     return it->second;
   }
 

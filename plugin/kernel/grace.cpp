@@ -142,8 +142,7 @@ void GraceEvaluator::evaluate(const GraceBonds &bonds, double *energy, double *g
                               double *gz)
 {
   Impl &p = *impl;
-  for (double *g : {gx, gy, gz})
-    std::fill(g + bonds.first[0], g + bonds.first[bonds.natoms], 0.0);
+  for (double *g : {gx, gy, gz}) std::fill(g + bonds.first[0], g + bonds.first[bonds.natoms], 0.0);
   p.sort_atoms(bonds);
   for (int first = 0; first < bonds.natoms; first += p.most) {
     p.gather(bonds, first, std::min(p.most, bonds.natoms - first));

@@ -1,7 +1,8 @@
 // Real spherical harmonics and the gradient of a bond. Lanes are bonds. Included by grace_impl.h.
 //
 // Y_lm = Q_l^|m|(z) Re or Im (x + i y)^|m|, m < 0 the imaginary part; as polynomials also off the
-// unit sphere. Recursion at fixed m: Q_l = a (z Q_{l-1} + b Q_{l-2}), with (a, b) at 2 (l (l + 1) / 2
+// unit sphere. Recursion at fixed m: Q_l = a (z Q_{l-1} + b Q_{l-2}), with (a, b) at 2 (l (l + 1) /
+// 2
 // + m) of `recursion`; there a of l = m is Q_m^m itself.
 
 #ifndef SMAX_GRACE_ANGULAR_H
@@ -34,8 +35,8 @@ static void harmonics(int lmax, const double *recursion, const Columns &c, doubl
 }
 
 // dE/dx, dE/dy, dE/dz of the unit vector, times whole vectors at column j of P
-SNAP_INLINE void unit_gradient(int lmax, const double *recursion, vd x, vd y, vd z,
-                               const double *P, long stride, vd *g)
+SNAP_INLINE void unit_gradient(int lmax, const double *recursion, vd x, vd y, vd z, const double *P,
+                               long stride, vd *g)
 {
   g[0] = g[1] = g[2] = vd{};
   vd re = splat(1.0), im = vd{}, re1 = vd{}, im1 = vd{};    // powers m and m - 1

@@ -68,9 +68,8 @@ Basis::Basis(const GraceModel &m, const Kernel &kernel) :
 Columns Basis::columns(const Batch &b, const Block &block)
 {
   const int at = block.column;
-  return {block.ncol,           b.dx.data() + at, b.dy.data() + at, b.dz.data() + at,
-          b.rcut.data() + at,   d.data() + at,    x.data() + at,    y.data() + at,
-          z.data() + at};
+  return {block.ncol,    b.dx.data() + at, b.dy.data() + at, b.dz.data() + at, b.rcut.data() + at,
+          d.data() + at, x.data() + at,    y.data() + at,    z.data() + at};
 }
 
 void Basis::radial(const Columns &c, double *H)

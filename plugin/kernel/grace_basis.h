@@ -30,15 +30,15 @@ class Basis {
   const Kernel &kernel;
   int ne, lmax, nlm, nbasis, power, nch, nhid;    // nch, nhid padded
   std::vector<double> recursion;
-  std::vector<int> widths;                // padded
-  std::vector<AlignedVector> layers;      // transposed: [n_out][n_in]
-  AlignedVector out, out_back;            // [l][hidden][channel], [l][channel][hidden]; panels
-  AlignedVector weight;                   // [centre][neighbour][channel]
+  std::vector<int> widths;              // padded
+  std::vector<AlignedVector> layers;    // transposed: [n_out][n_in]
+  AlignedVector out, out_back;          // [l][hidden][channel], [l][channel][hidden]; panels
+  AlignedVector weight;                 // [centre][neighbour][channel]
 
-  AlignedVector d, x, y, z;               // [ncol]
-  AlignedVector even, odd;                // layers of one block
-  AlignedVector H, Y, P;                  // of a block: [hidden][2 ncol], [lm][ncol], [lm][2 ncol]
-  AlignedVector sums, mixed;              // [lm][slot][hidden], [lm][slot][channel]
+  AlignedVector d, x, y, z;     // [ncol]
+  AlignedVector even, odd;      // layers of one block
+  AlignedVector H, Y, P;        // of a block: [hidden][2 ncol], [lm][ncol], [lm][2 ncol]
+  AlignedVector sums, mixed;    // [lm][slot][hidden], [lm][slot][channel]
   std::vector<int> slot_atom;
   std::vector<const double *> slot_weight;
 

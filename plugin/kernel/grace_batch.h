@@ -43,7 +43,8 @@ struct Slot {
   int atom, element, first, last;
 };
 
-// Bonds of one slot fill ncol columns from `column`; unused lanes hold a bond longer than its cutoff.
+// Bonds of one slot fill ncol columns from `column`; unused lanes hold a bond longer than its
+// cutoff.
 struct Block {
   int column, ncol;
 };
@@ -54,7 +55,7 @@ struct Batch {
   std::vector<int> element;    // [natoms]
   std::vector<Slot> slots;
   std::vector<Block> blocks;
-  std::vector<int> bond;    // [ncol] as the caller counts them, or -1
+  std::vector<int> bond;                         // [ncol] as the caller counts them, or -1
   AlignedVector dx, dy, dz, rcut, gx, gy, gz;    // [ncol]
 
   int ncol() const { return int(bond.size()); }

@@ -17,9 +17,9 @@ namespace smax {
 namespace grace {
 namespace SNAP_ISA {
 
-static const Kernel kernel = {
-    SNAP_WIDTH,    bonds,     harmonics, gradient, multiply,  multiply_small,
-    multiply_rows, silu_rows, silu,      bilinear, sum_slots, spread_slots};
+static const Kernel kernel = {SNAP_WIDTH, bonds,          harmonics,     gradient,
+                              multiply,   multiply_small, multiply_rows, silu_rows,
+                              silu,       bilinear,       sum_slots,     spread_slots};
 
 }    // namespace SNAP_ISA
 }    // namespace grace

@@ -22,8 +22,8 @@ struct Columns {
   int ncol;
   const double *dx, *dy, *dz;    // r_j - r_i
   const double *rcut;
-  double *d;             // sqrt(r^2 + 1e-10), as the model defines a length
-  double *x, *y, *z;     // r / d
+  double *d;            // sqrt(r^2 + 1e-10), as the model defines a length
+  double *x, *y, *z;    // r / d
 };
 
 // out[t] (+)= sum of coef * p[left] * q[right] over terms start[t]..start[t + 1] - 1
@@ -73,8 +73,8 @@ struct Kernel {
   void (*bilinear)(const Bilinear &f, int ncol, const double *p, const double *q, double *out,
                    bool add, double *work);
 
-  void (*sum_slots)(const Slots &s, const double *T, double *A);              // A += weight T
-  void (*spread_slots)(const Slots &s, const double *dA, double *dT);        // dT = weight dA
+  void (*sum_slots)(const Slots &s, const double *T, double *A);         // A += weight T
+  void (*spread_slots)(const Slots &s, const double *dA, double *dT);    // dT = weight dA
 };
 
 // Null where the level was not compiled in.

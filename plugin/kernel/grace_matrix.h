@@ -38,8 +38,8 @@ SNAP_INLINE void tile(int n, const double *a, long lda, const double *b, long ld
 
 // The last m < M rows.
 template <int M, int V>
-static void last_rows(int m, int n, const double *a, long lda, const double *b, long ldb,
-                      double *c, long ldc, bool add)
+static void last_rows(int m, int n, const double *a, long lda, const double *b, long ldb, double *c,
+                      long ldc, bool add)
 {
   if constexpr (M > 1) {
     if (m == M - 1)
@@ -56,15 +56,15 @@ static void panel(int m, int n, const double *a, long lda, const double *b, long
   int i = 0;
   for (; i + GRACE_ROWS <= m; i += GRACE_ROWS)
     tile<GRACE_ROWS, V>(n, a + i * lda, lda, b, ldb, c + i * ldc, ldc, add);
-  if (i < m)
-    last_rows<GRACE_ROWS, V>(m - i, n, a + i * lda, lda, b, ldb, c + i * ldc, ldc, add);
+  if (i < m) last_rows<GRACE_ROWS, V>(m - i, n, a + i * lda, lda, b, ldb, c + i * ldc, ldc, add);
 }
 
 static void multiply(int m, int n, int k, const double *a, long lda, const double *b, double *c,
                      long ldc, bool add)
 {
   int j = 0;
-  for (; j + 2 * W <= k; j += 2 * W) panel<2>(m, n, a, lda, b + long(n) * j, 2 * W, c + j, ldc, add);
+  for (; j + 2 * W <= k; j += 2 * W)
+    panel<2>(m, n, a, lda, b + long(n) * j, 2 * W, c + j, ldc, add);
   for (; j < k; j += W) panel<1>(m, n, a, lda, b + long(n) * j, W, c + j, ldc, add);
 }
 
@@ -111,8 +111,8 @@ SNAP_INLINE void tile_rows(int k, const double *a, long lda, const double *b, lo
   }
 }
 
-static void multiply_rows(int m, int n, int k, const double *a, long lda, const double *b,
-                          long ldb, double *c, long ldc, bool add)
+static void multiply_rows(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
+                          double *c, long ldc, bool add)
 {
   for (int j = 0; j < n; j += W) {
     int i = 0;
@@ -130,12 +130,13 @@ template <int V> SNAP_INLINE void pack(int n, long stride, const double *from, d
 {
   for (int i = 0; i < n; i++)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; v++) store_any(to + (i * V + v) * W, load_any(from + i * stride + v * W));
+    for (int v = 0; v < V; v++)
+      store_any(to + (i * V + v) * W, load_any(from + i * stride + v * W));
 }
 
 template <int V>
-SNAP_INLINE void bilinear_columns(const Bilinear &f, long stride, const double *p,
-                                  const double *q, double *out, bool add, double *work)
+SNAP_INLINE void bilinear_columns(const Bilinear &f, long stride, const double *p, const double *q,
+                                  double *out, bool add, double *work)
 {
   double *packed = work + f.np * V * W;
   pack<V>(f.np, stride, p, work);

@@ -19,8 +19,8 @@ void require(bool good, const std::string &what)
 
 void size_is(const std::vector<double> &v, size_t size, const std::string &name)
 {
-  require(v.size() == size, name + " has " + std::to_string(v.size()) + " numbers, expected " +
-                                std::to_string(size));
+  require(v.size() == size,
+          name + " has " + std::to_string(v.size()) + " numbers, expected " + std::to_string(size));
   for (double x : v) require(std::isfinite(x), name + " holds a number that is not finite");
 }
 

@@ -19,9 +19,9 @@ struct GraceStep {
   int channels = 0;           // channels of the new tensor
 
   // Connect: out[f] = left[f] L[group[f]], then out[to] += right[from] R[pair]
-  std::vector<int> group;                            // [nout]
-  std::vector<int> to, from, pair;                   // [nterms]
-  std::vector<double> left_weight, right_weight;     // [groups or pairs][n_in][channels]
+  std::vector<int> group;                           // [nout]
+  std::vector<int> to, from, pair;                  // [nterms]
+  std::vector<double> left_weight, right_weight;    // [groups or pairs][n_in][channels]
 
   // Product, by channel: out[target] += coef left[a] right[b]
   std::vector<int> a, b, target;    // [nterms]
@@ -38,23 +38,23 @@ struct GraceReduce {
 struct GraceModel {
   std::vector<std::string> elements;
   int lmax = 0;
-  int channels = 0;                // of A
-  int basis_size = 0;              // Chebyshev polynomials
-  int cutoff_power = 0;            // p of the cutoff function
-  std::vector<double> cutoff;      // [centre][neighbour], Angstrom
+  int channels = 0;              // of A
+  int basis_size = 0;            // Chebyshev polynomials
+  int cutoff_power = 0;          // p of the cutoff function
+  std::vector<double> cutoff;    // [centre][neighbour], Angstrom
 
   // Perceptron of the radial functions, silu after each hidden layer
-  std::vector<int> hidden;                           // widths
-  std::vector<std::vector<double>> radial;           // [n_in][n_out] each
-  std::vector<double> radial_out;                    // [l][hidden][channel]
-  std::vector<double> indicator;                     // [neighbour element][channel]
-  std::vector<double> inverse_neighbours;            // [centre element]
+  std::vector<int> hidden;                    // widths
+  std::vector<std::vector<double>> radial;    // [n_in][n_out] each
+  std::vector<double> radial_out;             // [l][hidden][channel]
+  std::vector<double> indicator;              // [neighbour element][channel]
+  std::vector<double> inverse_neighbours;     // [centre element]
 
   std::vector<GraceStep> steps;
   std::vector<GraceReduce> reduce;
-  int density = 0;                  // the first enters linearly, the others by a perceptron
+  int density = 0;    // the first enters linearly, the others by a perceptron
   int energy_hidden = 0;
-  std::vector<double> energy_in;    // [density - 1][hidden]
+  std::vector<double> energy_in;     // [density - 1][hidden]
   std::vector<double> energy_out;    // [hidden]
   double scale = 1.0;
   std::vector<double> shift;    // [element], eV

@@ -68,8 +68,7 @@ void Network::run_backward(const Step &s, int natoms)
     const Tensor &out = tensors[r.out];
     Tensor &in = tensors[r.in];
     kernel.multiply(r.count * natoms, out.nch, in.nch,
-                    out.grad().data() + size_t(r.first) * natoms * out.nch, out.nch,
-                    r.back.data(),
+                    out.grad().data() + size_t(r.first) * natoms * out.nch, out.nch, r.back.data(),
                     room(in.grad(), size(in, natoms)) + size_t(r.from) * natoms * in.nch, in.nch,
                     r.add_back);
   }

@@ -1,5 +1,5 @@
-// From the basis A to the energy of each atom of a batch, and back: tensors [function][atom][channel]
-// connected, multiplied, summed to densities, read out.
+// From the basis A to the energy of each atom of a batch, and back: tensors
+// [function][atom][channel] connected, multiplied, summed to densities, read out.
 
 #ifndef SMAX_GRACE_NETWORK_H
 #define SMAX_GRACE_NETWORK_H
@@ -39,7 +39,7 @@ class Network {
   struct Run {
     int out, in, first, from, count;
     bool add, add_back;
-    AlignedVector weight, back;     // [n_in][n_out] and [n_out][n_in], padded, in panels
+    AlignedVector weight, back;    // [n_in][n_out] and [n_out][n_in], padded, in panels
   };
   struct SparseTable {
     std::vector<int> start, left, right;
@@ -50,7 +50,7 @@ class Network {
     std::vector<int> outs;    // one, but for connections of the same two tensors, done together
     std::vector<int> zero;    // gradients to be zeroed before those of this step are added
     int left, right;
-    std::vector<Run> runs;    // of connections; none: a product
+    std::vector<Run> runs;                     // of connections; none: a product
     SparseTable product, to_left, to_right;    // to_right is empty where left is right
     bool add_left, add_right;                  // to a gradient that is there
   };
@@ -58,7 +58,8 @@ class Network {
     int tensor;
     bool zero;    // its gradient first
     std::vector<int> function;
-    AlignedVector weight, back;    // [element][function][channel][density] and [..][density][channel]
+    AlignedVector weight,
+        back;    // [element][function][channel][density] and [..][density][channel]
   };
 
   const Kernel &kernel;
@@ -67,7 +68,8 @@ class Network {
   std::vector<Step> steps;
   std::vector<Density> densities;
   int nrho, nrho_pad, nhid;
-  AlignedVector energy_in, energy_back, energy_out;    // [density][hidden], [hidden][density], [hidden]
+  AlignedVector energy_in, energy_back,
+      energy_out;    // [density][hidden], [hidden][density], [hidden]
   double scale;
   std::vector<double> shift;
   AlignedVector rho, drho, hidden, slope, work;

@@ -46,7 +46,7 @@ Zbl::Zbl(const GraceModel &m) : ne(int(m.elements.size()))
       const double e = s.f / (r + TINY);
       const double de = -s.f / (r * r + TINY) + s.df / (p.a * (r + TINY));
       const double d2e = 2.0 * s.f / (r * r * r + TINY) - 2.0 * s.df / (p.a * (r * r + TINY)) +
-          s.d2f / (p.a * p.a * (r + TINY));
+                         s.d2f / (p.a * p.a * (r + TINY));
       p.A = (-3.0 * de + w * d2e) / (w * w);
       p.B = (2.0 * de - w * d2e) / (w * w * w);
       p.C = -e + 0.5 * w * de - w * w * d2e / 12.0;
@@ -64,10 +64,9 @@ void Zbl::add(const GraceBonds &bonds, double *energy, double *gx, double *gy, d
       if (r > p.cutoff) continue;
       const Screening s(r / p.a);
       const double t = std::max(r - p.inner, 0.0);
-      energy[i] += p.charge *
-          (s.f / (r + TINY) + t * t * t * (p.A / 3.0 + p.B / 4.0 * t) + p.C);
-      const double slope = -s.f / ((r + TINY) * (r + TINY)) + s.df / (p.a * (r + TINY)) +
-          t * t * (p.A + p.B * t);
+      energy[i] += p.charge * (s.f / (r + TINY) + t * t * t * (p.A / 3.0 + p.B / 4.0 * t) + p.C);
+      const double slope =
+          -s.f / ((r + TINY) * (r + TINY)) + s.df / (p.a * (r + TINY)) + t * t * (p.A + p.B * t);
       const double g = p.charge * slope / r;
       gx[b] += g * x;
       gy[b] += g * y;

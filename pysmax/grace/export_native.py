@@ -4,7 +4,7 @@ Runs under the Python that has tensorpotential, as a program of its own:
 
     python export_native.py seed/1/model.yaml seed/1/checkpoints/checkpoint.best_test_loss native.npz
 
-All normalising factors are multiplied into the weights, in float64.
+Nothing here is imported by pysmax. All normalising factors are multiplied into the weights, in float64.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def write(path: str, arrays: dict[str, Any], about: dict[str, Any]) -> None:
         np.savez(
             f,
             **meta,
-            **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()},  # type: ignore[arg-type]
+            **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()},
         )
 
 
