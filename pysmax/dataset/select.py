@@ -12,6 +12,7 @@ import ase
 import numpy as np
 import numpy.typing as npt
 
+from pysmax.dataset.fresh import fresh
 from pysmax.dataset.lazy import Balance, LogDet, greedy
 from pysmax.dataset.query import record_of
 from pysmax.dataset.record import Array
@@ -160,7 +161,7 @@ def _features(
 
 def write(dataset: Dataset, choice: Choice, target: Path, step: Step = lambda k: None) -> int:
     """The chosen records, in the order of their choice, into a new dataset: its first k are the best k."""
-    with Dataset.create(target).writer() as writer:
+    with fresh(target) as new, new.writer() as writer:
         for k in range(0, len(choice.positions), BATCH):
             for record in dataset.at(choice.positions[k : k + BATCH]):
                 writer.add(record)

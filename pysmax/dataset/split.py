@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pysmax.dataset.codec import to_json
+from pysmax.dataset.fresh import fresh
 from pysmax.dataset.record import Record, structure_hash
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
@@ -45,7 +46,7 @@ def split(
     if train.resolve() == test.resolve():
         raise SmaxError(f"{train}: is train and test, expected two folders")
     result = Split()
-    with Dataset.create(train).writer() as to_train, Dataset.create(test).writer() as to_test:
+    with fresh(train) as a, fresh(test) as b, a.writer() as to_train, b.writer() as to_test:
         for record in dataset.records(level=level):
             step(1)
             if record.status != "ok":

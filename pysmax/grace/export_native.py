@@ -264,11 +264,8 @@ def write(path: str, arrays: dict[str, Any], about: dict[str, Any]) -> None:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise Unsupported(f"{key} holds numbers that are not finite")
     with open(path, "wb") as f:
-        np.savez(
-            f,
-            **meta,
-            **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()},
-        )
+        plain = {k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()}
+        np.savez(f, **meta, **plain)  # type: ignore[arg-type]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -77,7 +77,8 @@ def prepare(folder: Path) -> None:
 
 def run(this: Bad, folder: Path, ranks: int = 2, lines: str = "") -> Finished:
     (folder / "in.test").write_text(
-        f"{this.head}{lines}read_data cell.data\npair_style {this.style}\npair_coeff {this.coeff}\n{this.after}"
+        f"{this.head}{lines}read_data cell.data\npair_style {this.style}\n"
+        f"pair_coeff {this.coeff}\n{this.after}"
     )
     command = lmp_command("in.test", ranks=ranks)
     return run_program(command, folder, TIMEOUT_S, environment(**dict(this.env)))
