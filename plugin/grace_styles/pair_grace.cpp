@@ -232,6 +232,13 @@ void PairGrace::gather_bonds(int first)
   number_neighbours();
 }
 
+void PairGrace::fail_position(int i, int j) const
+{
+  throw std::runtime_error(fmt::format("found a position that is no finite number at step {}: atom "
+                                       "{} or its neighbour {}",
+                                       update->ntimestep, atom->tag[i], atom->tag[j]));
+}
+
 void PairGrace::gather_bonds_of(int i, int centre)
 {
   Work &w = *work;
@@ -242,10 +249,7 @@ void PairGrace::gather_bonds_of(int i, int centre)
     const int j = list->firstneigh[i][jj] & NEIGHMASK;
     const double r[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
     const double rsq = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
-    if (std::isnan(rsq))
-      throw std::runtime_error(
-          fmt::format("found a position that is no number at step {}, atom {} or its neighbour {}",
-                      update->ntimestep, atom->tag[i], atom->tag[j]));
+    if (!std::isfinite(rsq)) fail_position(i, j);
     if (!(rsq < cutsq[type[j] - 1])) continue;
     w.batch.ind_i.push_back(centre);
     w.batch.mu_i.push_back(w.batch.mu[centre]);
