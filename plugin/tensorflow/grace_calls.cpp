@@ -173,8 +173,11 @@ bool GraceCalls::passes_messages(const BondBatch &batch)
   std::vector<double> force, energy[2];
   BondBatch other = batch;
   for (int trial = 0; trial < 2; trial++) {
-    for (size_t b = 0; b < batch.bonds(); b++)
-      other.ind_j[b] = trial ? batch.ind_i[b] : int32_t(b % batch.centres());
+    // each neighbour is the centre itself, or the fake atom
+    if (trial == 0)
+      other.ind_j = batch.ind_i;
+    else
+      other.ind_j.assign(batch.bonds(), -1);
     whole(other, energy[trial], force);
   }
   double difference = 0.0, size = 0.0;
