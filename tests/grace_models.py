@@ -65,9 +65,7 @@ class GraceModels:
         subprocess.run(command, check=True, env=env, capture_output=True)
         with np.load(found) as data:
             names = ("energy", "forces", "stress", "energies")
-            return [
-                Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(len(structures))
-            ]
+            return [Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(len(structures))]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +75,9 @@ def prepare(folder: Path) -> None:
     write_data(folder / "cell.data", case("cell", alloy(1, (1, 1, 1), 0.05)))
 
 
-def run(this: Bad, folder: Path, ranks: int = 2, lines: str = "") -> Finished:
-    (folder / "in.test").write_text(
-        f"{this.head}{lines}read_data cell.data\npair_style {this.style}\npair_coeff {this.coeff}\n{this.after}"
-    )
+def run(this: Bad, folder: Path, ranks: int = 2) -> Finished:
+    style = f"pair_style {this.style}\npair_coeff {this.coeff}\n"
+    (folder / "in.test").write_text(f"{this.head}read_data cell.data\n{style}{this.after}")
     command = lmp_command("in.test", ranks=ranks)
     return run_program(command, folder, TIMEOUT_S, environment(**dict(this.env)))
 

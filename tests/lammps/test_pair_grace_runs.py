@@ -55,9 +55,7 @@ def test_virial_is_the_derivative_by_strain(
     np.testing.assert_allclose(-slope, np.array(pressure) / NKTV2P, atol=2e-8)
 
 
-def test_energy_is_conserved_and_restarts_go_on(
-    lmp: Lmp, tmp_path: Path, grace_models: GraceModels
-) -> None:
+def test_energy_is_conserved_and_restarts_go_on(lmp: Lmp, tmp_path: Path, grace_models: GraceModels) -> None:
     """1 000 steps; the last 200 again from a restart file."""
     write_data(tmp_path / "cell.data", case("cell", cell32()))
     again = start(grace_models["1l"]).replace("read_data cell.data", "read_restart middle.restart")
@@ -79,9 +77,7 @@ def test_energy_is_conserved_and_restarts_go_on(
 
 
 @pytest.mark.parametrize("family", ["1l", "2l"])
-def test_ranks_agree_in_dynamics(
-    lmp: Lmp, tmp_path: Path, grace_models: GraceModels, family: str
-) -> None:
+def test_ranks_agree_in_dynamics(lmp: Lmp, tmp_path: Path, grace_models: GraceModels, family: str) -> None:
     """Hot atoms that change ranks, as on one rank; in chunks too."""
     write_data(tmp_path / "cell.data", case("cell", cell32()))
     found = []
@@ -113,7 +109,9 @@ def test_chunks_references_and_styles_beside(lmp: Lmp, tmp_path: Path, grace_mod
     text["overlay"] = text["overlay"].replace(given, f"{both}pair_coeff * * lj/cut 0.01 2.2")
     # under hybrid, NULL leaves a type to the other style
     alone = f"pair_style hybrid grace lj/cut 4.0\npair_coeff * * grace {folder} Ag Cu NULL\n"
-    text["parts"] = text["parts"].replace(given, f"{alone}pair_coeff 3 3 lj/cut 0.01 2.2\npair_coeff 1*2 3 none")
+    text["parts"] = text["parts"].replace(
+        given, f"{alone}pair_coeff 3 3 lj/cut 0.01 2.2\npair_coeff 1*2 3 none"
+    )
     done = lmp("".join(text.values()), ranks=2)
     got = {n: read_evaluation(runs[n], tmp_path) for n in names}
     whole = got["whole"]
