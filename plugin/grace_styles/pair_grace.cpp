@@ -8,11 +8,9 @@
 #include "error.h"
 #include "force.h"
 #include "neigh_list.h"
-#include "update.h"
 #include "utils.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <stdexcept>
 #include <sys/stat.h>
