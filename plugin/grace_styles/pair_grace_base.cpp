@@ -75,6 +75,7 @@ void PairGraceBase::coeff(int narg, char **arg)
     if (narg < 4 || strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0)
       throw std::runtime_error("pair_coeff: expected '* * model element ...', an element for each "
                                "atom type");
+    check_run();
     model_path = arg[2];
     meta = read_metadata(model_path);
     set_types(std::vector<std::string>(arg + 3, arg + narg));
@@ -88,6 +89,16 @@ void PairGraceBase::coeff(int narg, char **arg)
       text += fmt::format(" {} {:.10g}", meta.elements[k], references[k]);
     smax::tell(lmp, text + "\n");
   }
+}
+
+void PairGraceBase::check_run() const
+{
+  if (strcmp(update->unit_style, "metal") != 0)
+    throw std::runtime_error(std::string("found units ") + update->unit_style +
+                             ", expected metal (eV, Angstrom)");
+  if (!force->newton_pair)
+    throw std::runtime_error("found newton off for pairs, expected 'newton on': forces on atoms of "
+                             "other ranks are sent back");
 }
 
 void PairGraceBase::set_types(const std::vector<std::string> &words)
@@ -109,15 +120,9 @@ void PairGraceBase::set_types(const std::vector<std::string> &words)
 
 void PairGraceBase::init_style()
 {
-  const std::string where = "pair_style " + style_name + ": ";
-  if (strcmp(update->unit_style, "metal") != 0)
-    smax::fail_partition(lmp, where + "found units " + update->unit_style +
-                                  ", expected metal (eV, Angstrom)");
-  if (!force->newton_pair)
-    smax::fail_partition(lmp, where + "found newton off for pairs, expected 'newton on': forces "
-                                      "on atoms of other ranks are sent back");
   if (element_of.empty())
-    smax::fail_partition(lmp, where + "found no pair_coeff, expected '* * model element ...'");
+    smax::fail_partition(lmp, "pair_style " + style_name +
+                                  ": found no pair_coeff, expected '* * model element ...'");
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 

@@ -51,6 +51,7 @@ class PairGraceBase : public Pair {
 
  private:
   void allocate();
+  void check_run() const;    // units and newton, which are fixed before a pair_coeff
   void set_types(const std::vector<std::string> &words);
 };
 

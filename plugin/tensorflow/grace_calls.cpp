@@ -26,6 +26,12 @@ void vector(tf::Call &call, const char *name, const std::vector<int32_t> &values
   std::fill(std::copy(values.begin(), values.end(), to), to + n, fill);
 }
 
+// More centres bring more bonds and neighbours.
+double stretch(const BondBatch &batch, int64_t padded_centres)
+{
+  return double(padded_centres) / double(batch.centres() + 1);
+}
+
 size_t width_of(const std::string &name, const TensorSpec &spec)
 {
   size_t width = 1;
@@ -122,7 +128,8 @@ int64_t GraceCalls::fill(tf::Call &call, const BondBatch &batch, bool layers)
   scalar(call, "batch_tot_nat", centres);
   scalar(call, "batch_tot_nat_real", int64_t(batch.centres()));
   if (layers) {
-    const int64_t all = centres + far_room.fit(int64_t(batch.far_mu.size()));
+    const int64_t all =
+        centres + far_room.fit(int64_t(batch.far_mu.size()), stretch(batch, centres));
     vector(call, "atomic_mu_i_local", batch.mu, centres, 0);
     if (call.wants("atomic_mu_i")) {
       std::vector<int32_t> mu = batch.mu;
@@ -139,7 +146,7 @@ int64_t GraceCalls::fill(tf::Call &call, const BondBatch &batch, bool layers)
 
 void GraceCalls::fill_bonds(tf::Call &call, const BondBatch &batch, int64_t padded_centres)
 {
-  const int64_t n = bond_room.fit(int64_t(batch.bonds()));
+  const int64_t n = bond_room.fit(int64_t(batch.bonds()), stretch(batch, padded_centres));
   const auto fake = int32_t(padded_centres - 1);
   vector(call, "ind_i", batch.ind_i, n, fake);
   vector(call, "mu_i", batch.mu_i, n, 0);
@@ -173,8 +180,11 @@ bool GraceCalls::passes_messages(const BondBatch &batch)
   std::vector<double> force, energy[2];
   BondBatch other = batch;
   for (int trial = 0; trial < 2; trial++) {
-    for (size_t b = 0; b < batch.bonds(); b++)
-      other.ind_j[b] = trial ? batch.ind_i[b] : int32_t(b % batch.centres());
+    // each neighbour is the centre itself, or the fake atom
+    if (trial == 0)
+      other.ind_j = batch.ind_i;
+    else
+      other.ind_j.assign(batch.bonds(), -1);
     whole(other, energy[trial], force);
   }
   double difference = 0.0, size = 0.0;

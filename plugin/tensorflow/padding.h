@@ -18,12 +18,14 @@ class Capacity {
   }
   int64_t size() const { return capacity; }
 
-  int64_t fit(int64_t n)
+  // stretch: what n may become when that on which it depends fills its own room
+  int64_t fit(int64_t n, double stretch = 1.0)
   {
-    const int64_t wanted = roomy(n, fraction);
+    const auto most = int64_t(double(n) * stretch);
+    const int64_t wanted = roomy(most, fraction);
     if (n > capacity) {
       // what grows once may grow again
-      capacity = capacity == 0 ? wanted : roomy(n, std::fmax(fraction, GROWING));
+      capacity = capacity == 0 ? wanted : roomy(most, std::fmax(fraction, GROWING));
       lean = 0;
     } else if (2 * wanted < capacity && ++lean >= PATIENCE) {
       capacity = wanted;

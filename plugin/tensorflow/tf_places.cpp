@@ -38,16 +38,21 @@ std::string parent(const std::string &path)
   return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::string real_path(const std::string &path)
+{
+  char *real = path.empty() ? nullptr : realpath(path.c_str(), nullptr);
+  const std::string found = real ? real : path;
+  free(real);
+  return found;
+}
+
 // <prefix>/lib/python3.X/site-packages/pysmax/plugin of the running plugin
 std::string own_folder()
 {
   Dl_info info{};
   if (!dladdr(reinterpret_cast<const void *>(&tf::find_library), &info) || !info.dli_fname)
     return "";
-  char *real = realpath(info.dli_fname, nullptr);
-  const std::string path = real ? real : info.dli_fname;
-  free(real);
-  return parent(path);
+  return parent(real_path(info.dli_fname));
 }
 
 class Search {
@@ -57,7 +62,7 @@ class Search {
   void at(const std::string &pattern)
   {
     if (!places.found.empty()) return;
-    places.found = first_match(pattern);
+    places.found = real_path(first_match(pattern));    // with a slash: dlopen does not search
     places.looked_for += (places.looked_for.empty() ? "" : ", ") + pattern;
   }
   void in_environment(const std::string &prefix)
