@@ -75,17 +75,9 @@ def prepare(folder: Path) -> None:
     write_data(folder / "cell.data", case("cell", alloy(1, (1, 1, 1), 0.05)))
 
 
-<<<<<<< HEAD
-def run(this: Bad, folder: Path, ranks: int = 2, lines: str = "") -> Finished:
-    (folder / "in.test").write_text(
-        f"{this.head}{lines}read_data cell.data\npair_style {this.style}\n"
-        f"pair_coeff {this.coeff}\n{this.after}"
-    )
-=======
 def run(this: Bad, folder: Path, ranks: int = 2) -> Finished:
     style = f"pair_style {this.style}\npair_coeff {this.coeff}\n"
     (folder / "in.test").write_text(f"{this.head}read_data cell.data\n{style}{this.after}")
->>>>>>> pair-grace
     command = lmp_command("in.test", ranks=ranks)
     return run_program(command, folder, TIMEOUT_S, environment(**dict(this.env)))
 
@@ -164,19 +156,6 @@ def test_a_position_that_is_no_number(tmp_path: Path, grace_models: GraceModels)
 
 
 def test_comm_modify_cannot_make_the_reach_too_short(tmp_path: Path, grace_models: GraceModels) -> None:
-<<<<<<< HEAD
-    this = case("cell", alloy(1, (1, 1, 1), 0.05))
-    energies = []
-    for lines in ("", "comm_modify cutoff 2.0\n"):
-        text = evaluation(this, grace_models["1l"], "grace", tmp_path).replace(
-            "read_data", f"{lines}read_data"
-        )
-        (tmp_path / "in.test").write_text(text)
-        done = run_program(lmp_command("in.test", ranks=2), tmp_path, TIMEOUT_S)
-        assert done.returncode == 0, done.stdout
-        energies.append(float((tmp_path / "cell.txt").read_text().split()[1]))
-    assert energies[0] == pytest.approx(energies[1], rel=1e-13)
-=======
     runs = [case(name, alloy(1, (1, 1, 1), 0.05)) for name in ("usual", "short")]
     text = [evaluation(c, grace_models["1l"], "grace", tmp_path) for c in runs]
     text[1] = text[1].replace("read_data", "comm_modify cutoff 2.0\nread_data")
@@ -185,4 +164,3 @@ def test_comm_modify_cannot_make_the_reach_too_short(tmp_path: Path, grace_model
     assert done.returncode == 0, done.stdout
     usual, short = (float((tmp_path / f"{c.name}.txt").read_text().split()[1]) for c in runs)
     assert short == pytest.approx(usual, rel=1e-13)
->>>>>>> pair-grace

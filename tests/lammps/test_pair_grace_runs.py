@@ -78,11 +78,7 @@ def test_energy_is_conserved_and_restarts_go_on(lmp: Lmp, tmp_path: Path, grace_
 
 @pytest.mark.parametrize("family", ["1l", "2l"])
 def test_ranks_agree_in_dynamics(lmp: Lmp, tmp_path: Path, grace_models: GraceModels, family: str) -> None:
-<<<<<<< HEAD
-    """Hot atoms that change ranks, as on one rank; in chunks too."""
-=======
     """Hot atoms that change ranks, as on one rank; one layer in chunks too."""
->>>>>>> pair-grace
     write_data(tmp_path / "cell.data", case("cell", cell32()))
     found = []
     for ranks, style in ((1, "grace"), (2, "grace chunk 9" if family == "1l" else "grace")):
