@@ -50,7 +50,15 @@ def labels(
     return of
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# XLA compiles three programs on each rank of a two-layer model
+RUNS = [
+    pytest.param(f, n, marks=pytest.mark.slow if (f, n) == ("2l", 4) else ())
+    for f in FAMILIES
+    for n in (1, 2, 4)
+]
+
+
+@pytest.mark.parametrize(("family", "ranks"), RUNS)
 def test_equals_ase(
     lmp: Lmp,
     tmp_path: Path,
