@@ -1,6 +1,6 @@
 """The store of datasets against extended XYZ, ASE's database and its LMDB: write, read, pick, convert.
 
-python benchmarks/dataset_store.py [--quick]     without --quick, replaces RESULTS_dataset.md
+python benchmarks/dataset_store.py [--quick]  else replaces the first part of RESULTS_dataset.md
 """
 
 from __future__ import annotations
@@ -45,7 +45,13 @@ def main() -> None:
         text = _markdown(compare(Path(folder), n), n, load)
     print(text)
     if not quick:
-        RESULTS.write_text(text)
+        RESULTS.write_text(text + _kept(RESULTS.read_text()))
+
+
+def _kept(before: str) -> str:
+    """What dataset_scale.py has measured."""
+    _, mark, rest = before.partition("\n## At full size")
+    return mark + rest
 
 
 def measure(setting: Setting) -> list[Row]:

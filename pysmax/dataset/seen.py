@@ -22,16 +22,18 @@ class Seen:
 
     def update(self, shards: Iterable[Shard]) -> None:
         """Take in what has been committed since the last update, by anybody."""
+        parts = [self._sorted]
         for shard in shards:
             last = self._last.get(shard.path, 0)
             while rows := shard.fetch("id, key", "WHERE id > ? ORDER BY id LIMIT ?", [last, BATCH]):
-                self._recent.update(hash(key) for _, key in rows)
+                parts.append(np.fromiter((hash(key) for _, key in rows), dtype=np.int64, count=len(rows)))
                 last = rows[-1][0]
-                if len(self._recent) >= BATCH:
-                    new = np.fromiter(self._recent, dtype=np.int64, count=len(self._recent))
-                    self._sorted = np.union1d(self._sorted, new)
-                    self._recent = set()
             self._last[shard.path] = last
+        if sum(map(len, parts[1:])) + len(self._recent) < BATCH:
+            self._recent.update(h for part in parts[1:] for h in part.tolist())
+            return
+        parts.append(np.fromiter(self._recent, dtype=np.int64, count=len(self._recent)))
+        self._sorted, self._recent = np.sort(np.concatenate(parts)), set()  # once, not for every shard
 
     def note(self, keys: Iterable[str]) -> None:
         """Keys that are there as well."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pysmax.dataset.record import Attempt, Label, Level, Record
+from pysmax.dataset.seen import Seen
 from pysmax.dataset.store import Dataset
 from pysmax.errors import SmaxError
 
@@ -350,3 +351,18 @@ def test_a_shard_without_room_for_any_record_is_refused(tmp_path: Path) -> None:
     ds = Dataset.create(tmp_path / "ds")
     with pytest.raises(SmaxError, match="shard size is 0, expected 1 or more"), ds.writer(0):
         pass
+
+
+def test_the_keys_of_many_shards_are_sorted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = Dataset.create(tmp_path / "ds")
+    with ds.writer(shard_size=5) as w:
+        for i in range(40):
+            w.add(record(i))
+    monkeypatch.setattr("pysmax.dataset.seen.BATCH", 4)
+    sizes: list[int] = []
+    sort = np.sort
+    monkeypatch.setattr("pysmax.dataset.seen.np.sort", lambda a: sizes.append(len(a)) or sort(a))
+    seen = Seen()
+    seen.update(ds.shards())
+    assert sizes == [40] and all(seen.maybe(record(i).key) for i in range(40))
+    assert not any(seen.maybe(record(i).key) for i in range(40, 50))
