@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from grace_models import grace_models  # noqa: F401
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from grace_models import GraceModels
 
 # CI tries the same examples each time; elsewhere each run tries others
 settings.register_profile("ci", derandomize=True)
@@ -124,6 +127,14 @@ def lmp(tmp_path: Path) -> Callable[..., Finished]:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def grace_models() -> GraceModels:
+    """Tiny models of Ag, Cu, Pd: 1-layer and 2-layer with a cutoff for each pair, FS; trained once."""
+    from grace_models import trained
+
+    return trained()
 
 
 @pytest.fixture(params=[1, 2, 4])

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from ase import Atoms
 from ase.io import write
 from grace_training import FAMILIES, train_all
@@ -70,8 +69,7 @@ class GraceModels:
             return [Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(len(structures))]
 
 
-@pytest.fixture(scope="session")
-def grace_models() -> GraceModels:
-    """Models of elements Ag, Cu, Pd with a cutoff for each pair (1l, 2l), double precision; trained once."""
+def trained() -> GraceModels:
+    """The models, trained if they are not there."""
     folder = train_all()
     return GraceModels({f: folder / f / "model" for f in FAMILIES}, locate().folder, folder)

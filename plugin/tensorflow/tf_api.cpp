@@ -11,7 +11,7 @@ using namespace smax;
 namespace {
 
 constexpr const char *WHAT_TO_DO =
-    "install it with 'pysmax grace install', or set PYSMAX_TENSORFLOW to an environment that holds "
+    "install it with 'pysmax grace install', or set PYSMAX_GRACE to an environment that holds "
     "TensorFlow";
 
 // Read by TensorFlow when it is loaded; what the user has set stays.

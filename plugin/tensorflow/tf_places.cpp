@@ -105,7 +105,7 @@ bool make_folders(const std::string &path)
 tf::Places tf::find_library()
 {
   Search search;
-  const char *wanted = std::getenv("PYSMAX_TENSORFLOW");
+  const char *wanted = std::getenv("PYSMAX_GRACE");
   if (wanted && *wanted) {
     const std::string given = wanted;
     if (!is_folder(given)) {

@@ -13,9 +13,9 @@ struct Places {
   std::string looked_for;    // every place tried, for an error
 };
 
-// In this order: PYSMAX_TENSORFLOW (a library, or a folder: prefix of an environment,
+// In this order: PYSMAX_GRACE (a library, or a folder: prefix of an environment,
 // site-packages, tensorflow), <prefix>/share/pysmax/grace of the plugin's environment,
-// site-packages beside the plugin. If PYSMAX_TENSORFLOW is set, only there.
+// site-packages beside the plugin. If PYSMAX_GRACE is set, only there.
 Places find_library();
 
 // A folder of this user for this kind of processor, made if it is missing; empty if it cannot be.

@@ -32,7 +32,7 @@ def bad(*words: str, **options: object) -> Bad:
 
 
 def at(place: str) -> tuple[tuple[str, str], ...]:
-    return (("PYSMAX_TENSORFLOW", place),)
+    return (("PYSMAX_GRACE", place),)
 
 
 # "model" is a folder that has good metadata and a saved_model.pb of a few bytes

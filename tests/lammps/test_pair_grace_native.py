@@ -22,8 +22,7 @@ TIMEOUT_S = 120
 def native(grace_models: GraceModels) -> Path:
     """The folder of the one-layer model, with its native.npz."""
     folder = grace_models["1l"]
-    if not (folder / "native.npz").is_file():
-        pytest.skip(f"no native.npz in {folder} (pysmax/grace/export_native.py)")
+    assert (folder / "native.npz").is_file()
     return folder
 
 
