@@ -1,6 +1,6 @@
-"""Speed of pair_style grace/native beside TensorFlow, one after the other in the same run.
+"""Speed of pair_style grace/native, pair_style grace and ASE's TPCalculator, one after the other in one run.
 
-    python grace_native.py GRACE_ENVIRONMENT PLUGIN_FOLDER [--sizes tiny small] [--rounds 2]
+    python grace_native.py [--sizes tiny small] [--rounds 2]
 
 2 000 atoms of a bcc alloy of three elements, cutoff 6 A, about 58 neighbours, untrained double-precision
 models. Both are held to one core (two for two ranks). Processor time is what counts on a shared machine; wall
@@ -19,8 +19,19 @@ import tempfile
 import time
 from pathlib import Path
 
+from pysmax.grace.environment import locate
+
 HERE = Path(__file__).resolve().parent
 ATOMS, CELLS = 2000, 10
+STYLES = (
+    ("grace", 1),
+    ("grace", 2),
+    ("grace/native isa plain", 1),
+    ("grace/native isa avx2", 1),
+    ("grace/native isa avx512", 1),
+    ("grace/native", 1),
+    ("grace/native", 2),
+)
 
 TENSORFLOW = """
 import sys, time
@@ -47,7 +58,7 @@ set group all type/ratio 2 0.33 7
 set group all type/ratio 3 0.5 8
 mass * 95
 velocity all create 300 1
-pair_style grace/native isa {isa}
+pair_style {style}
 pair_coeff * * {model} Mo Nb Ta
 fix 1 all nve
 thermo 1000
@@ -60,20 +71,20 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def native(model: Path, isa: str, ranks: int, steps: int, plugin: str) -> tuple[float, float]:
+def lammps(model: Path, style: str, ranks: int, steps: int) -> tuple[float, float]:
     """Wall and processor seconds of `steps` steps: a run of 2 * steps less one of steps."""
     found = []
     for n in (steps, 2 * steps):
         with tempfile.TemporaryDirectory() as folder:
-            text = NATIVE.format(cells=CELLS, isa=isa, model=model, steps=n)
+            text = NATIVE.format(cells=CELLS, style=style, model=model, steps=n)
             (Path(folder) / "in.bench").write_text(text)
             lmp = [str(Path(sys.executable).parent / "lmp"), "-in", "in.bench", "-log", "none"]
             mpi = ["mpirun", "-np", str(ranks)] if ranks > 1 else ["taskset", "-c", "0"]
             before = children_cpu()
-            env = dict(os.environ, LAMMPS_PLUGIN_PATH=plugin, OMP_NUM_THREADS="1")
+            env = dict(os.environ, OMP_NUM_THREADS="1")
             done = subprocess.run([*mpi, *lmp], cwd=folder, env=env, capture_output=True, text=True)
             if "one that this processor runs" in done.stdout:
-                raise LookupError(isa)
+                raise LookupError(style)
             loop = re.search(r"Loop time of (\S+)", done.stdout)
             if not loop:
                 raise SystemExit(done.stdout + done.stderr)
@@ -97,14 +108,12 @@ def report(size: str, what: str, wall: float, cpu: float, steps: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("environment", type=Path)
-    parser.add_argument("plugin")
     parser.add_argument("--sizes", nargs="+", default=["tiny", "small"])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--models", type=Path, help="folder of models made before (grace_models.py)")
     args = parser.parse_args()
-    python = args.environment / "bin" / "python"
+    python = locate().python
     models = args.models or Path(tempfile.mkdtemp())
     if not args.models:
         subprocess.run([python, HERE / "grace_models.py", models, *args.sizes], check=True)
@@ -113,14 +122,15 @@ def main() -> None:
     for _ in range(args.rounds):
         for size in args.sizes:
             for wall, cpu in tensorflow(models / size, python, 1):
-                report(size, "TensorFlow, 1 core", wall, cpu, 1)
-            for isa, ranks in (("plain", 1), ("avx2", 1), ("avx512", 1), ("auto", 2)):
+                report(size, "TPCalculator, 1 core", wall, cpu, 1)
+            for style, ranks in STYLES:
+                steps = max(2, args.steps // 5) if style == "grace" else args.steps
                 try:
-                    wall, cpu = native(models / size, isa, ranks, args.steps, args.plugin)
+                    wall, cpu = lammps(models / size, style, ranks, steps)
                 except LookupError:
-                    print(f"| {size} | native {isa} | not on this processor | | |")
+                    print(f"| {size} | {style} | not on this processor | | |")
                     continue
-                report(size, f"native {isa}, {ranks} rank{'s' * (ranks > 1)}", wall, cpu, args.steps)
+                report(size, f"{style}, {ranks} rank{'s' * (ranks > 1)}", wall, cpu, steps)
 
 
 if __name__ == "__main__":

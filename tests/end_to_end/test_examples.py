@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -15,7 +16,7 @@ from conftest import BIN, ROOT, environment, run_program
 from pysmax.dataset.store import Dataset
 from pysmax.label.site import Slurm, read_site
 
-EXAMPLES = sorted(ROOT.glob("examples/*/in.*"))
+EXAMPLES = sorted(p for p in ROOT.glob("examples/*/in.*") if p.parent.name != "train_small")
 
 
 def test_labels_from_structures(tmp_path: Path) -> None:
@@ -33,6 +34,20 @@ def test_labels_from_structures(tmp_path: Path) -> None:
     assert (folder / "comparison" / "index.html").exists()
     site, sections = read_site(folder / "slurm.yaml", "slurm")
     assert sections and isinstance(site, Slurm) and site.workers_per_node == 4
+
+
+@pytest.mark.slow
+def test_from_generation_to_dynamics(tmp_path: Path) -> None:
+    folder = tmp_path / "train_small"
+    shutil.copytree(ROOT / "examples" / "train_small", folder)
+    done = run_program(["sh", "train_small.sh"], folder, timeout_s=1800, env=environment())
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert (folder / "index.html").read_text().count("data:image/png") == 5
+    errors = json.loads((folder / "potential" / "evaluation" / "summary.json").read_text())["errors"]
+    assert errors["energy"]["rmse"] < 0.3 and errors["forces"]["rmse"] < 1.0
+    _, temperature, energy, _ = np.loadtxt(folder / "md.dat", skiprows=1).T
+    assert 150 < temperature[len(temperature) // 2 :].mean() < 600
+    assert abs(energy - energy[0]).max() < 2e-3  # eV/atom in 1 ps
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.name)
