@@ -83,7 +83,7 @@ def main() -> None:
         from tensorpotential.calculator import TPCalculator
 
         calculator = TPCalculator(model, enable_uq_if_available=grade)
-        if grade and not calculator.available_uq_modes():
+        if grade and not calculator.available_uq_modes:
             raise ValueError("the model carries no uncertainties")
     except Exception as e:
         send(out, error=np.array(f"{type(e).__name__}: {' '.join(str(e).split())}"[:300]))
