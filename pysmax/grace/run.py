@@ -70,6 +70,8 @@ def owned(run: Run) -> Iterator[IO[Any]]:
 
 
 def _same_config(old: Any, new: Any, path: Path, where: str = "") -> None:
+    if where == "data.train.":  # a folder may be moved, or named from elsewhere
+        old, new = ([Path(p).name for p in paths] for paths in (old or [], new))
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             _same_config(old.get(key), new.get(key), path, f"{where}{key}.")
