@@ -23,7 +23,7 @@ def install(
     from pysmax.grace.environment import install as made
 
     env = made(path, cuda, typer.echo)
-    typer.echo(f"{env.folder}: {', '.join(env.versions().values())}")
+    typer.echo(f"{env.folder}: {_listed(env.versions())}")
 
 
 @app.command()
@@ -32,7 +32,11 @@ def info() -> None:
     from pysmax.grace.environment import locate
 
     env = locate()
-    typer.echo(f"{env.folder}: {', '.join(env.versions().values()) or 'not made by pysmax grace install'}")
+    typer.echo(f"{env.folder}: {_listed(env.versions())}")
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def train(

@@ -23,6 +23,7 @@ MARK = "pysmax-grace.json"  # written last: without it the environment is incomp
 TENSORFLOW = {False: "tensorflow-cpu==2.20.0", True: "tensorflow[and-cuda]==2.20.0"}
 # without its dependencies: they name the CUDA build of TensorFlow (7 GB)
 TENSORPOTENTIAL = ("tensorpotential==0.6.2.1", "tf_keras==2.20.1")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "tensorpotential", "tf_keras", "numpy", "ase")
 OTHERS = (
     "ase>=3.24,<4",
     "matscipy>=1.1,<2",
@@ -65,6 +66,18 @@ class Environment:
         return {**quiet, **env, **extra}
 
     def versions(self) -> dict[str, str]:
+        """Versions of the packages that make numbers, as they are in it."""
+        ask = (
+            "import importlib.metadata as m, json, sys; "
+            "print(json.dumps({d.name: d.version for d in m.distributions() if d.name in sys.argv[1:]}))"
+        )
+        command = [str(self.python), "-c", ask, *PACKAGES]
+        done = subprocess.run(command, env=self.variables(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SmaxError(f"{self.python}: does not run: {done.stderr.strip().splitlines()[-1:]}")
+        return dict(sorted(json.loads(done.stdout).items()))
+
+    def asked_for(self) -> dict[str, str]:
         """What ``install`` put there; empty for an environment that the user has made."""
         try:
             found = json.loads((self.folder / MARK).read_text())
@@ -100,7 +113,7 @@ def install(
     """Make the environment with pip; one that is complete and of the same versions is left as it is."""
     env = Environment(folder or default_folder())
     wanted = {"tensorflow": TENSORFLOW[cuda], "tensorpotential": TENSORPOTENTIAL[0]}
-    if env.versions() == wanted:
+    if env.asked_for() == wanted:
         return env
     if env.folder.exists() and not (env.folder / "pyvenv.cfg").exists() and any(env.folder.iterdir()):
         raise SmaxError(f"{env.folder}: holds something else, expected an empty or a new folder")
