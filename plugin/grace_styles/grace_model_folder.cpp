@@ -14,6 +14,9 @@ using namespace smax;
 
 namespace {
 
+constexpr size_t MOST_ELEMENTS = 200;
+constexpr double LONGEST = 1000.0;    // Angstrom: ghosts of such a cutoff would fill any memory
+
 std::string slurp(const std::string &folder, const char *name)
 {
   struct stat what{};
@@ -22,6 +25,8 @@ std::string slurp(const std::string &folder, const char *name)
   if (!S_ISDIR(what.st_mode))
     throw std::runtime_error("'" + folder + "' is no folder, expected that of a GRACE model");
   const std::string path = folder + "/" + name;
+  if (stat(path.c_str(), &what) == 0 && !S_ISREG(what.st_mode))
+    throw std::runtime_error("'" + path + "' is no regular file");
   std::ifstream in(path, std::ios::binary);
   if (!in) throw std::runtime_error("cannot read '" + path + "' (" + std::strerror(errno) + ")");
   std::ostringstream text;
@@ -36,10 +41,11 @@ std::string joined(const std::vector<std::string> &words)
   return all;
 }
 
-double positive(const Yaml &node, const std::string &what)
+double length(const Yaml &node, const std::string &what)
 {
   const double v = node.number(what);
-  if (!(v > 0.0)) throw std::runtime_error(what + " is '" + node.scalar + "', expected above 0");
+  if (!(v > 0.0 && v < LONGEST))
+    throw std::runtime_error(what + " is '" + node.scalar + "', expected above 0 and below 1000");
   return v;
 }
 
@@ -49,8 +55,8 @@ std::vector<double> matrix(const Yaml *rows, size_t n, double cutoff)
   std::vector<double> values;
   const std::string what = "cutoff_matrix";
   for (const Yaml &row : rows->list) {
-    if (row.list.empty()) values.push_back(positive(row, what));    // written as one long row
-    for (const Yaml &v : row.list) values.push_back(positive(v, what));
+    if (row.list.empty()) values.push_back(length(row, what));    // written as one long row
+    for (const Yaml &v : row.list) values.push_back(length(v, what));
   }
   if (values.size() != n * n)
     throw std::runtime_error(what + " has " + std::to_string(values.size()) + " values, expected " +
@@ -77,10 +83,13 @@ GraceMetadata smax::parse_grace_metadata(const std::string &text)
   const Yaml *symbols = all.find("chemical_symbols"), *cutoff = all.find("cutoff");
   if (!symbols || symbols->list.empty())
     throw std::runtime_error("found no chemical_symbols, expected a list of elements");
+  if (symbols->list.size() > MOST_ELEMENTS)
+    throw std::runtime_error("found " + std::to_string(symbols->list.size()) +
+                             " chemical_symbols, expected up to " + std::to_string(MOST_ELEMENTS));
   if (!cutoff) throw std::runtime_error("found no cutoff, expected a length");
   GraceMetadata meta;
   for (const Yaml &symbol : symbols->list) meta.elements.push_back(symbol.scalar);
-  meta.cutoffs = matrix(all.find("cutoff_matrix"), meta.count(), positive(*cutoff, "cutoff"));
+  meta.cutoffs = matrix(all.find("cutoff_matrix"), meta.count(), length(*cutoff, "cutoff"));
   meta.cutoff = *std::max_element(meta.cutoffs.begin(), meta.cutoffs.end());
   meta.messages = messages_of(all.find("parallel_communication"));
   return meta;

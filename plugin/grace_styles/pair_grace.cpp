@@ -65,6 +65,7 @@ PairGrace::~PairGrace() = default;
 
 void PairGrace::settings(int narg, char **arg)
 {
+  element_of.clear();    // what is set here is heeded by the pair_coeff that follows
   threads = default_threads();
   chunk = 0;
   use_references = false;

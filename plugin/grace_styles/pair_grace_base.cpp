@@ -71,24 +71,32 @@ void PairGraceBase::together(const std::function<void()> &work) const
 void PairGraceBase::coeff(int narg, char **arg)
 {
   if (!allocated) allocate();
-  together([&] {
-    if (narg < 4 || strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0)
-      throw std::runtime_error("pair_coeff: expected '* * model element ...', an element for each "
-                               "atom type");
-    check_run();
-    model_path = arg[2];
-    meta = read_metadata(model_path);
-    set_types(std::vector<std::string>(arg + 3, arg + narg));
-    references.clear();
-    if (use_references) references = read_references(model_path);
-    open_model(model_path);
-  });
+  try {
+    together([&] { read_coeff(narg, arg); });
+  } catch (...) {
+    element_of.clear();    // who goes on after this error needs another pair_coeff, on every rank
+    throw;
+  }
   if (comm->me == 0 && use_references) {
     std::string text = "Pair " + style_name + ": reference energies are added, eV per atom:";
     for (size_t k = 0; k < meta.count(); k++)
       text += fmt::format(" {} {:.10g}", meta.elements[k], references[k]);
     smax::tell(lmp, text + "\n");
   }
+}
+
+void PairGraceBase::read_coeff(int narg, char **arg)
+{
+  if (narg < 4 || strcmp(arg[0], "*") != 0 || strcmp(arg[1], "*") != 0)
+    throw std::runtime_error("pair_coeff: expected '* * model element ...', an element for each "
+                             "atom type");
+  check_run();
+  model_path = arg[2];
+  meta = read_metadata(model_path);
+  set_types(std::vector<std::string>(arg + 3, arg + narg));
+  references.clear();
+  if (use_references) references = read_references(model_path);
+  open_model(model_path);
 }
 
 void PairGraceBase::check_run() const

@@ -45,12 +45,14 @@ class PairGraceBase : public Pair {
   std::string model_path;
   bool use_references = false;
   smax::GraceMetadata meta;
-  std::vector<int> element_of;       // [type - 1], -1: neither centre nor neighbour
+  // [type - 1], -1: neither centre nor neighbour; empty: a pair_coeff must follow
+  std::vector<int> element_of;
   std::vector<double> references;    // [element] eV, empty if not used
   std::vector<double> type_cutsq;    // [centre type - 1][neighbour type - 1], 0 if either is NULL
 
  private:
   void allocate();
+  void read_coeff(int narg, char **arg);
   void check_run() const;    // units and newton, which are fixed before a pair_coeff
   void set_types(const std::vector<std::string> &words);
 };

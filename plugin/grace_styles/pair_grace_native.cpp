@@ -62,6 +62,7 @@ PairGraceNative::~PairGraceNative() = default;
 
 void PairGraceNative::settings(int narg, char **arg)
 {
+  element_of.clear();    // what is set here is heeded by the pair_coeff that follows
   isa = "auto";
   use_references = false;
   together([&] {
@@ -161,10 +162,10 @@ void PairGraceNative::gather_bonds_of(int i)
     const int j = list->firstneigh[i][jj] & NEIGHMASK;
     const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
     const double rsq = dx * dx + dy * dy + dz * dz;
-    if (std::isnan(rsq))
-      throw std::runtime_error(
-          fmt::format("found a position that is no number at step {}, atom {} or its neighbour {}",
-                      update->ntimestep, atom->tag[i], atom->tag[j]));
+    if (!std::isfinite(rsq))
+      throw std::runtime_error(fmt::format("found a position that is no finite number at step {}: "
+                                           "atom {} or its neighbour {}",
+                                           update->ntimestep, atom->tag[i], atom->tag[j]));
     if (!(rsq < cutsq[type[j] - 1])) continue;
     w.neighbour_atom.push_back(j);
     w.neighbour.push_back(element_of[type[j] - 1]);

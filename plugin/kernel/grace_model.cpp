@@ -11,6 +11,9 @@ using namespace smax;
 namespace {
 
 constexpr int MOST = 1 << 16;    // of anything that is counted
+constexpr int MOST_CHANNELS = 4096;
+constexpr size_t MOST_VALUES = 1 << 22;    // of all tensors of one atom
+constexpr double LONGEST = 1000.0;         // cutoff, Angstrom
 
 void require(bool good, const std::string &what)
 {
@@ -86,11 +89,11 @@ void GraceModel::check() const
   const int ne = int(elements.size());
   count_is(ne, 1, 200, "the number of elements");
   count_is(lmax, 0, grace::MAX_L, "lmax");
-  count_is(channels, 1, MOST, "the number of channels");
+  count_is(channels, 1, MOST_CHANNELS, "the number of channels");
   count_is(basis_size, 1, 1000, "basis_size");
   count_is(cutoff_power, 2, 1000, "cutoff_power");
   size_is(cutoff, size_t(ne) * ne, "cutoff");
-  for (double c : cutoff) require(c > 0.0 && c < 1000.0, "a cutoff is not between 0 and 1000");
+  for (double c : cutoff) require(c > 0.0 && c < LONGEST, "a cutoff is not between 0 and 1000");
 
   count_is(int(hidden.size()), 1, 100, "the number of radial layers");
   require(radial.size() == hidden.size(), "radial layers and their widths differ in number");
@@ -103,15 +106,18 @@ void GraceModel::check() const
   size_is(inverse_neighbours, ne, "inverse_neighbours");
 
   std::vector<Extent> tensors = {{(lmax + 1) * (lmax + 1), channels}};
+  size_t values = size_t(tensors[0].nout) * grace::padded(channels);
   for (const GraceStep &s : steps) {
     const int known = int(tensors.size());
     require(s.left >= 0 && s.left < known && s.right >= 0 && s.right < known,
             s.name + " uses a tensor that is not made before it");
-    count_is(s.channels, 1, MOST, "the number of channels of " + s.name);
+    count_is(s.channels, 1, MOST_CHANNELS, "the number of channels of " + s.name);
     count_is(s.nout, 1, MOST, "the number of functions of " + s.name);
     const auto check_step = s.kind == GraceStep::Kind::Connect ? check_connect : check_product;
     check_step(s, tensors[s.left], tensors[s.right]);
     tensors.push_back({s.nout, s.channels});
+    values += size_t(s.nout) * grace::padded(s.channels);
+    require(values <= MOST_VALUES, s.name + " makes the tensors of an atom too large");
   }
 
   count_is(density, 2, MOST, "the number of densities");
@@ -128,6 +134,8 @@ void GraceModel::check() const
   require(std::isfinite(scale), "scale is not finite");
   if (!zbl) return;
   size_is(zbl_cutoff, size_t(ne) * ne, "zbl.cutoff");
+  for (double c : zbl_cutoff) require(c < LONGEST, "a ZBL cutoff is not below 1000");
   size_is(zbl_number, ne, "zbl.number");
+  for (double z : zbl_number) require(z > 0.0 && z < 1000.0, "zbl.number is not above 0");
   require(zbl_width > 0.0 && std::isfinite(zbl_width), "zbl.width is not above 0");
 }

@@ -67,6 +67,7 @@ class Network {
   std::vector<int> used;    // channels of each tensor, without padding
   std::vector<Step> steps;
   std::vector<Density> densities;
+  size_t weights = 0;    // numbers in all runs
   int nrho, nrho_pad, nhid;
   AlignedVector energy_in, energy_back,
       energy_out;    // [density][hidden], [hidden][density], [hidden]
@@ -83,6 +84,7 @@ class Network {
   void join(Step &&step);
   void plan_backward();
   bool in_place(int tensor) const;
+  bool first_comes_first(const Step &s) const;
   void run_forward(const Step &s, int natoms);
   void run_backward(const Step &s, int natoms);
   void multiply_back(const Step &s, int natoms);

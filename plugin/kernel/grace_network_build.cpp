@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <stdexcept>
 #include <tuple>
 
 using namespace smax;
 using namespace smax::grace;
+
+constexpr size_t MOST_WEIGHTS = size_t(1) << 28;    // of all connections
 
 Network::Network(const GraceModel &m, const Kernel &kernel) :
     kernel(kernel), nrho(m.density), nrho_pad(padded(m.density)), nhid(padded(m.energy_hidden)),
@@ -70,6 +73,20 @@ bool Network::in_place(int tensor) const
   return products == 0 || (products == 1 && last_use == last_product);
 }
 
+// Does the first output reach each function of the left tensor before the others do?
+bool Network::first_comes_first(const Step &s) const
+{
+  std::vector<char> reached(tensors[s.left].nfunc, 0);
+  for (const Run &r : s.runs) {
+    if (r.in != s.left) continue;
+    for (int f = r.from; f < r.from + r.count; f++) {
+      if (r.out != s.outs[0] && !reached[f]) return false;
+      reached[f] = 1;
+    }
+  }
+  return true;
+}
+
 // Which terms are the first of a gradient: they need not add, or it is zeroed before.
 void Network::plan_backward()
 {
@@ -92,7 +109,7 @@ void Network::plan_backward()
       s->add_right = begun[s->right];
     } else {
       // runs of the first output that come from the left cover all its functions once
-      const bool covers = s->left != s->right && !begun[s->left];
+      const bool covers = s->left != s->right && !begun[s->left] && first_comes_first(*s);
       for (Run &r : s->runs) r.add_back = !(covers && r.in == s->left && r.out == s->outs[0]);
       for (int in : {s->left, s->right})
         if (!begun[in] && !(covers && in == s->left)) {
@@ -120,6 +137,9 @@ void Network::add_run(Step &step, const GraceStep &s, bool right, int first, int
   for (Run &r : step.runs)
     if (r.in == tensor && r.first == first && r.from == from && r.count == count) run = &r;
   if (!run) {
+    weights += size_t(2) * nin_pad * nout_pad;
+    if (weights > MOST_WEIGHTS)
+      throw std::runtime_error(s.name + " makes the weights of the model too large");
     step.runs.push_back({step.outs[0], tensor, first, from, count, right, true, {}, {}});
     run = &step.runs.back();
     run->weight.assign(size_t(nin_pad) * nout_pad, 0.0);

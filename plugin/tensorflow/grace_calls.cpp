@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char *ENERGY = "atomic_energy", *PAIR_FORCE = "z_pair_f";
 const std::string GRADIENT = "grad_";
+constexpr size_t WIDEST = 1 << 20;    // values of one atom's message
 const std::vector<std::string> LAYERS = {"forward_layer_1", "backward_layer_2", "backward_layer_1"};
 
 void scalar(tf::Call &call, const char *name, int64_t value)
@@ -36,11 +37,20 @@ size_t width_of(const std::string &name, const TensorSpec &spec)
 {
   size_t width = 1;
   for (size_t k = 1; k < spec.dims.size(); k++) {
-    if (spec.dims[k] < 1)
-      throw std::runtime_error("message " + name + " of the model has no fixed shape");
+    if (spec.dims[k] < 1 || spec.dims[k] > int64_t(WIDEST / width))
+      throw std::runtime_error("message " + name + " of the model has no fixed shape, or is wide");
     width *= size_t(spec.dims[k]);
   }
   return width;
+}
+
+// The later layers must take what the first gives.
+void check_width(const Signature &layer, const std::string &input, size_t width)
+{
+  const auto it = layer.inputs.find(input);
+  if (it != layer.inputs.end() && width_of(input, it->second) != width)
+    throw std::runtime_error("message " + input +
+                             " of the model has another shape in another layer");
 }
 
 std::vector<int64_t> padded_dims(const TensorSpec &spec, int64_t atoms)
@@ -103,6 +113,10 @@ void GraceCalls::open_layers(const std::map<std::string, bool> &far)
   backward2 = std::make_unique<tf::Call>(session, LAYERS[1], gradients);
   backward1 = std::make_unique<tf::Call>(session, LAYERS[2],
                                          std::vector<std::string>{GRADIENT + "bond_vector"});
+  for (const Message &m : layer_messages) {
+    check_width(session->signature(LAYERS[1]), m.name, m.width);
+    check_width(session->signature(LAYERS[2]), GRADIENT + m.name, m.width);
+  }
 }
 
 double GraceCalls::seconds() const
@@ -209,13 +223,13 @@ void GraceCalls::forward_1(const BondBatch &batch, std::vector<std::vector<doubl
 namespace {
 
 // A message in padded layout: centres, padding, far atoms, padding
-void write_message(tf::Call &call, const std::string &input, const TensorSpec &spec,
+void write_message(tf::Call &call, const Signature &layer, const std::string &input,
                    const Message &message, const std::vector<double> &value, size_t centres,
                    int64_t padded_centres, int64_t padded_all)
 {
   if (!call.wants(input)) return;
   const int64_t atoms = message.far ? padded_all : padded_centres;
-  tf::Tensor &to = call.input(input, padded_dims(spec, atoms));
+  tf::Tensor &to = call.input(input, padded_dims(layer.inputs.at(input), atoms));
   const std::vector<double> zeros(to.count(), 0.0);
   to.write(zeros.data(), zeros.size(), 0);
   const size_t near = centres * message.width;
@@ -234,8 +248,7 @@ void GraceCalls::backward_2(const BondBatch &batch, const std::vector<std::vecto
   const Signature &sig = session->signature(LAYERS[1]);
   for (size_t m = 0; m < layer_messages.size(); m++) {
     const Message &message = layer_messages[m];
-    write_message(*backward2, message.name, sig.inputs.at(message.name), message, value[m],
-                  batch.centres(), centres, all);
+    write_message(*backward2, sig, message.name, message, value[m], batch.centres(), centres, all);
   }
   backward2->run();
   energy.resize(batch.centres());
@@ -265,8 +278,7 @@ void GraceCalls::backward_1(const BondBatch &batch,
   for (size_t m = 0; m < layer_messages.size(); m++) {
     Message near = layer_messages[m];
     near.far = false;
-    const std::string input = GRADIENT + near.name;
-    write_message(*backward1, input, sig.inputs.at(input), near, gradient[m], batch.centres(),
+    write_message(*backward1, sig, GRADIENT + near.name, near, gradient[m], batch.centres(),
                   centres, centres);
   }
   backward1->run();

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <sys/stat.h>
 
 using namespace smax;
 
@@ -193,6 +194,9 @@ SavedModel smax::parse_saved_model(const std::string &bytes)
 SavedModel smax::read_saved_model(const std::string &folder)
 {
   const std::string path = folder + "/saved_model.pb";
+  struct stat what{};
+  if (stat(path.c_str(), &what) == 0 && !S_ISREG(what.st_mode))
+    throw std::runtime_error("'" + path + "' is no regular file");
   std::ifstream in(path, std::ios::binary);
   if (!in)
     throw std::runtime_error("cannot read '" + path + "' (" + std::strerror(errno) +

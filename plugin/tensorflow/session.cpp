@@ -128,7 +128,10 @@ tf::Call::Call(std::shared_ptr<const Session> s, const std::string &signature,
 
 tf::Tensor &tf::Call::input(const std::string &key, const std::vector<int64_t> &dims)
 {
-  Slot &slot = slots.at(key);
+  const auto it = slots.find(key);
+  if (it == slots.end())
+    throw std::runtime_error("signature " + name + " of the model has no input " + key);
+  Slot &slot = it->second;
   if (!slot.tensor.get() || slot.dims != dims) {
     slot.tensor = Tensor(slot.dtype, dims);
     slot.dims = dims;

@@ -15,11 +15,11 @@ constexpr const char *WHAT_TO_DO =
     "TensorFlow";
 
 // Read by TensorFlow when it is loaded; what the user has set stays.
-void set_environment()
+void set_environment(const std::string &library)
 {
   setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
   if (std::getenv("TF_XLA_FLAGS")) return;
-  const std::string folder = tf::compile_cache_folder();
+  const std::string folder = tf::compile_cache_folder(library);
   if (!folder.empty())
     setenv("TF_XLA_FLAGS", ("--tf_xla_persistent_cache_directory=" + folder).c_str(), 0);
 }
@@ -67,7 +67,7 @@ tf::Api load()
     throw std::runtime_error("found no TensorFlow (looked for " + places.looked_for +
                              "): " + WHAT_TO_DO);
   const bool user_has_chosen = std::getenv("TF_CPP_MIN_LOG_LEVEL") != nullptr;
-  set_environment();
+  set_environment(places.found);
   void *library = open_library(places.found);
   quiet(library, user_has_chosen);
   tf::Api t{};

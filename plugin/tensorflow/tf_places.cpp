@@ -78,9 +78,13 @@ uint64_t hashed(const std::string &text)    // FNV-1a
   return h;
 }
 
-// Programs compiled for one processor may not run on another that shares the home folder.
-std::string processor()
+// Programs compiled for one processor, or by one TensorFlow, may not run on another that shares the
+// home folder.
+std::string kind_of(const std::string &library)
 {
+  struct stat file{};
+  if (stat(library.c_str(), &file) != 0) file = {};
+  const std::string made = std::to_string(file.st_size) + " " + std::to_string(file.st_mtime);
   std::ifstream in("/proc/cpuinfo");
   std::string line, model, flags;
   while (std::getline(in, line) && (model.empty() || flags.empty())) {
@@ -88,7 +92,8 @@ std::string processor()
     if (line.compare(0, 5, "flags") == 0 || line.compare(0, 8, "Features") == 0) flags = line;
   }
   char name[24];
-  snprintf(name, sizeof(name), "%016llx", static_cast<unsigned long long>(hashed(model + flags)));
+  snprintf(name, sizeof(name), "%016llx",
+           static_cast<unsigned long long>(hashed(model + flags + made)));
   return name;
 }
 
@@ -125,7 +130,7 @@ tf::Places tf::find_library()
   return search.places;
 }
 
-std::string tf::compile_cache_folder()
+std::string tf::compile_cache_folder(const std::string &library)
 {
   const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
   std::string base;
@@ -135,7 +140,7 @@ std::string tf::compile_cache_folder()
     base = std::string(home) + "/.cache";
   else
     return "";
-  const std::string folder = base + "/pysmax/xla-" + processor();
+  const std::string folder = base + "/pysmax/xla-" + kind_of(library);
   // TF_XLA_FLAGS is split at spaces
   return folder.find_first_of(" \t") == std::string::npos && make_folders(folder) ? folder : "";
 }

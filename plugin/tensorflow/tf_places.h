@@ -18,8 +18,9 @@ struct Places {
 // site-packages beside the plugin. If PYSMAX_GRACE is set, only there.
 Places find_library();
 
-// A folder of this user for this kind of processor, made if it is missing; empty if it cannot be.
-std::string compile_cache_folder();
+// A folder of this user for this kind of processor and this library, made if it is missing; empty
+// if it cannot be.
+std::string compile_cache_folder(const std::string &library);
 
 }    // namespace tf
 }    // namespace smax

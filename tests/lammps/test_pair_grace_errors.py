@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,10 @@ WITHOUT_TENSORFLOW = {
     "a file": bad("'in.test' is no folder", coeff="* * in.test Ag Cu Pd"),
     "no metadata": bad("cannot read 'empty/metadata.yaml'", coeff="* * empty Ag Cu Pd"),
     "bad metadata": bad("bad/metadata.yaml'", "cutoff is 'wide'", coeff="* * bad Ag Cu Pd"),
+    "vast cutoff": bad("vast/metadata.yaml'", "cutoff is '1e9'", "below 1000", coeff="* * vast Ag Cu Pd"),
+    "too rich": bad("rich/metadata.yaml'", "201 chemical_symbols", "up to 200", coeff="* * rich Ag Cu Pd"),
+    "a pipe": bad("'pipe/metadata.yaml' is no regular file", coeff="* * pipe Ag Cu Pd"),
+    "a graph from a pipe": bad("'pipe2/saved_model.pb' is no regular file", coeff="* * pipe2 Ag Cu Pd"),
     "no graph": bad("cannot read 'nograph/saved_model.pb'", coeff="* * nograph Ag Cu Pd"),
     "corrupt graph": bad("'model/saved_model.pb'", "broken or truncated"),
     "references": bad("cannot read 'model/references.yaml'", style="grace references yes"),
@@ -64,9 +69,13 @@ NEEDING_A_MODEL = {
 
 
 def prepare(folder: Path) -> None:
-    for name in ("model", "nograph", "empty", "bad", "bad2"):
+    for name in ("model", "nograph", "empty", "bad", "bad2", "vast", "rich", "pipe", "pipe2"):
         (folder / name).mkdir()
-    for name in ("model", "nograph", "bad2"):
+    os.mkfifo(folder / "pipe" / "metadata.yaml")
+    os.mkfifo(folder / "pipe2" / "saved_model.pb")
+    (folder / "vast" / "metadata.yaml").write_text(METADATA.replace("4.0", "1e9"))
+    (folder / "rich" / "metadata.yaml").write_text(METADATA.replace("- Ag\n", "- Ag\n" * 199))
+    for name in ("model", "nograph", "bad2", "pipe2"):
         (folder / name / "metadata.yaml").write_text(METADATA)
     for name in ("model", "bad2"):
         (folder / name / "saved_model.pb").write_bytes(b"\x08\x01\x12\x7fnonsense")

@@ -130,7 +130,7 @@ def test_references_and_the_sum_with_another_style(lmp: Lmp, tmp_path: Path, nat
 BAD = {
     "keyword": ("grace/native foo 1", "* * model Ag Cu Pd", ("unknown keyword 'foo'", "isa", "references")),
     "isa": ("grace/native isa neon", "* * model Ag Cu Pd", ("'neon'", "plain", "avx2")),
-    "element": ("grace/native", "* * model Ag Xx Pd", ("element 'Xx'", "Ag Cu Pd or NULL")),
+    "element": ("grace/native", "* * model Ag Xx Pd", ("element 'Xx'", "expected one of", " or NULL")),
     "too few": ("grace/native", "* * model Ag Cu", ("found 2 elements, expected 3",)),
     "no file": ("grace/native", "* * nowhere Ag Cu Pd", ("found no file 'nowhere'", "grace_native.md")),
     "no model": ("grace/native", "* * empty Ag Cu Pd", ("found no file 'empty/native.npz'",)),
@@ -159,6 +159,14 @@ def test_refused(tmp_path: Path, native: Path, name: str) -> None:
     assert len(errors) == 1, done.stdout + done.stderr
     for word in ("pair_style grace/native", *words):
         assert word in errors[0], errors[0]
+
+
+def test_a_style_given_again_wants_its_model_again(tmp_path: Path, lmp: Lmp, native: Path) -> None:
+    """Else its keywords would be heeded in part."""
+    text = start(native, alloy(1, (1, 1, 1), 0.05), tmp_path)
+    done = lmp(text + "run 0\npair_style grace/native isa plain\nrun 0\n", ranks=2, check=False)
+    errors = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1 and "pair_style grace/native: found no pair_coeff" in errors[0], done.stdout
 
 
 def test_positions_that_are_no_numbers(tmp_path: Path, native: Path) -> None:

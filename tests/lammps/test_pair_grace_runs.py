@@ -98,7 +98,7 @@ def test_chunks_references_and_styles_beside(lmp: Lmp, tmp_path: Path, grace_mod
         (folder / part.name).symlink_to(part)
     (folder / "references.yaml").write_text("Ag: -1.5\nCu: -2.25\nPd: -4.0\n")
     atoms = alloy(8, (2, 2, 1), 0.1)
-    names = ("whole", "chunks", "referred", "soft", "overlay", "parts")
+    names = ("whole", "chunks", "referred", "soft", "overlay", "parts", "unseen", "rest")
     runs = {n: case(n, atoms) for n in names}
     soft = "pair_style lj/cut 4.0\npair_coeff * * 0.01 2.2"
     style = {"chunks": "grace chunk 5", "referred": "grace references yes"}
@@ -112,6 +112,9 @@ def test_chunks_references_and_styles_beside(lmp: Lmp, tmp_path: Path, grace_mod
     text["parts"] = text["parts"].replace(
         given, f"{alone}pair_coeff 3 3 lj/cut 0.01 2.2\npair_coeff 1*2 3 none"
     )
+    text["unseen"] = text["unseen"].replace("Ag Cu Pd", "Ag Cu NULL")
+    rest = "pair_style lj/cut 4.0\npair_coeff * * 0.0 2.2\npair_coeff 3 3 0.01 2.2"
+    text["rest"] = text["rest"].replace(given, rest)
     done = lmp("".join(text.values()), ranks=2)
     got = {n: read_evaluation(runs[n], tmp_path) for n in names}
     whole = got["whole"]
@@ -120,11 +123,14 @@ def test_chunks_references_and_styles_beside(lmp: Lmp, tmp_path: Path, grace_mod
         np.testing.assert_allclose(getattr(got["chunks"], name), want, rtol=0, atol=1e-12)
         total = want + getattr(got["soft"], name)
         np.testing.assert_allclose(getattr(got["overlay"], name), total, rtol=0, atol=1e-10)
+        parts = getattr(got["unseen"], name) + getattr(got["rest"], name)
+        np.testing.assert_allclose(getattr(got["parts"], name), parts, rtol=0, atol=1e-10)
     reference = np.array([{"Ag": -1.5, "Cu": -2.25, "Pd": -4.0}[s] for s in atoms.symbols])
     np.testing.assert_allclose(got["referred"].energies, whole.energies + reference, atol=1e-12)
     assert got["referred"].energy == pytest.approx(whole.energy + reference.sum(), abs=1e-11)
-    assert "reference energies are added, eV per atom: Ag -1.5 Cu -2.25 Pd -4" in done.stdout
-    assert np.isfinite(got["parts"].energy)
+    (told,) = (line for line in done.stdout.splitlines() if "reference energies are added" in line)
+    for word in ("eV per atom:", " Ag -1.5", " Cu -2.25", " Pd -4"):
+        assert word in told
 
 
 def test_two_layers_in_chunks(lmp: Lmp, tmp_path: Path, grace_models: GraceModels) -> None:
@@ -136,6 +142,29 @@ def test_two_layers_in_chunks(lmp: Lmp, tmp_path: Path, grace_models: GraceModel
     one, other = (read_evaluation(c, tmp_path) for c in (whole, chunks))
     for name in ("energy", "forces", "stress", "energies", "stress_of_atoms"):
         np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=0, atol=1e-12)
+
+
+def test_two_layers_on_ranks_beside_another_style(
+    lmp: Lmp, tmp_path: Path, grace_models: GraceModels
+) -> None:
+    """hybrid/overlay must have room for the messages of its styles."""
+    both, layers, soft = (
+        Case(n, c.atoms, c.types) for n in ("both", "layers", "soft") for c in [case("", cell32())]
+    )
+    model = grace_models["2l"]
+    given = f"pair_style grace\npair_coeff * * {model} Ag Cu Pd"
+    lj = "pair_coeff * * {}0.01 2.2"
+    overlay = f"pair_style hybrid/overlay lj/cut 4.0 grace\npair_coeff * * grace {model} Ag Cu Pd\n"
+    text = evaluation(layers, model, "grace", tmp_path)
+    text += evaluation(both, model, "grace", tmp_path).replace(given, overlay + lj.format("lj/cut "))
+    text += evaluation(soft, model, "grace", tmp_path).replace(
+        given, f"pair_style lj/cut 4.0\n{lj.format('')}"
+    )
+    lmp(text, ranks=2)
+    got, one, other = (read_evaluation(c, tmp_path) for c in (both, layers, soft))
+    for name in ("energy", "forces", "stress", "energies", "stress_of_atoms"):
+        total = getattr(one, name) + getattr(other, name)
+        np.testing.assert_allclose(getattr(got, name), total, rtol=0, atol=1e-10)
 
 
 def test_box_relax(lmp: Lmp, tmp_path: Path, grace_models: GraceModels) -> None:
