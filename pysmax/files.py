@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pysmax.errors import SmaxError
@@ -44,6 +47,17 @@ def read_text(path: str | Path, nbytes: int = 0, crc: int | None = None) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise SmaxError(f"{path}: not a text file") from None
+
+
+@contextmanager
+def one_sentence(folder: Path) -> Iterator[None]:
+    """An OSError (full disk, no permission) of work in ``folder`` as SmaxError."""
+    try:
+        yield
+    except shutil.Error as e:  # holds (from, to, why) of each file
+        raise SmaxError(f"{folder}: {e.args[0][0][-1] if isinstance(e.args[0], list) else e}") from None
+    except OSError as e:
+        raise SmaxError(f"{e.filename or folder}: {e.strerror or e}") from None
 
 
 def _umask() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pysmax.errors import SmaxError
@@ -16,7 +17,7 @@ HELD_OUT = 33064 / 1693386  # IV.4: the paper's held-out share
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Section):
@@ -55,6 +56,24 @@ class Model(_Section):
             raise ValueError(f"found '{name}', expected one of {', '.join(PRESETS)}")
         return name
 
+    @field_validator("elements", "cutoffs", "reference_energies")
+    @classmethod
+    def _elements(cls, given: Any) -> Any:
+        symbols = list(given) if isinstance(given, (list, dict)) else []
+        if unknown := [s for s in symbols if s not in chemical_symbols[1:]]:
+            raise ValueError(f"found {' '.join(unknown)}, expected symbols of elements")
+        if len(set(symbols)) < len(symbols):
+            raise ValueError(f"found {' '.join(symbols)}, expected each element once")
+        return given
+
+    @field_validator("cutoffs")
+    @classmethod
+    def _positive(cls, given: Any) -> Any:
+        values = list(given.values()) if isinstance(given, dict) else [given]
+        if wrong := [v for v in values if isinstance(v, float) and v <= 0]:
+            raise ValueError(f"found {wrong[0]:g}, expected a length above 0")
+        return given
+
     @model_validator(mode="after")
     def _one_cutoff(self) -> Model:
         if PRESETS[self.preset].layers == 0 and not isinstance(self.cutoffs, float):
@@ -72,6 +91,12 @@ class Loss(_Section):
     forces: float = Field(default=32.0, ge=0, description="weight, per component")
     stress: float = Field(default=128.0, ge=0, description="weight, per component")
     delta: float = Field(default=0.01, gt=0, description="Huber's, for all three")
+
+    @model_validator(mode="after")
+    def _some(self) -> Loss:
+        if self.energy == self.forces == 0:
+            raise ValueError("the weights of energy and forces are 0, expected one above 0")
+        return self
 
 
 class Fit(_Section):
@@ -107,6 +132,16 @@ class Config(_Section):
     gracemaker: dict[str, Any] = Field(
         default_factory=dict, description="merged into gracemaker's input: whatever else it knows"
     )
+
+    @field_validator("gracemaker")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        fit = given.get("fit") if isinstance(given.get("fit"), dict) else {}
+        if "seed" in given:  # it names gracemaker's folder
+            raise ValueError("found seed, expected it as fit.seed")
+        if fit and fit.keys() & {"maxiter", "target_total_updates"}:  # says whether it has ended
+            raise ValueError("found the number of epochs, expected it as fit.epochs")
+        return given
 
 
 def load(path: Path) -> Config:
@@ -159,7 +194,11 @@ def _lines(section: BaseModel, depth: int) -> list[str]:
             lines += ["", f"{pad}{name}:  # {(value.__doc__ or '').strip()}", *_lines(value, depth + 1)]
             continue
         plain = section.model_dump(mode="json", include={name})[name]
-        text = yaml.safe_dump(plain, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
+        text = (
+            yaml.safe_dump(plain, default_flow_style=True, width=1 << 20)
+            .removesuffix("\n")
+            .removesuffix("\n...")
+        )
         note = f"  # {info.description}" if info.description else ""
         lines.append(f"{pad}{name}: {text}{note}")
     return lines

@@ -72,9 +72,13 @@ class Environment:
             "print(json.dumps({d.name: d.version for d in m.distributions() if d.name in sys.argv[1:]}))"
         )
         command = [str(self.python), "-c", ask, *PACKAGES]
-        done = subprocess.run(command, env=self.variables(), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, env=self.variables(), capture_output=True, text=True, check=False)
+        except OSError as e:
+            raise SmaxError(f"{self.python}: cannot be run: {e.strerror}") from None
         if done.returncode:
-            raise SmaxError(f"{self.python}: does not run: {done.stderr.strip().splitlines()[-1:]}")
+            said = [*done.stderr.strip().splitlines(), "it said nothing"]
+            raise SmaxError(f"{self.python}: does not run: {said[-2] if len(said) > 1 else said[0]}")
         return dict(sorted(json.loads(done.stdout).items()))
 
     def asked_for(self) -> dict[str, str]:
@@ -94,7 +98,7 @@ def default_folder() -> Path:
 def locate() -> Environment:
     """The GRACE environment: $PYSMAX_GRACE, else the default folder; SmaxError if there is none."""
     if given := os.environ.get(VARIABLE):
-        env = Environment(Path(given))
+        env = Environment(Path(os.path.abspath(given)))  # programs are run in other folders
         if not env.python.exists():
             raise SmaxError(
                 f"{VARIABLE} is '{given}': found no bin/python there, expected a GRACE environment"

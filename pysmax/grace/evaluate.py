@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from pysmax.dataset.progress import progress
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
-from pysmax.files import write_atomically
+from pysmax.files import one_sentence, write_atomically
 from pysmax.grace.config import Data
 from pysmax.grace.data import Tally, labelled
 from pysmax.grace.errors import QUANTITIES, Errors
@@ -59,16 +60,14 @@ def evaluate(
     level: str = "",
 ) -> Evaluation:
     """Compare a model, its reference energies included, with labels; SmaxError if there are none."""
-    which = energy or model.note.get("config", {}).get("data", {}).get("energy", "force-consistent")
-    data = Data(train=list(sets), level=level, energy=which, held_out=0.0)
+    data = Data(train=list(sets), level=level, energy=energy or model.energy, held_out=0.0)
     errors, tally = Errors(), Tally()
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(one_sentence(folder))
         folder.mkdir(parents=True, exist_ok=True)
-        table = open(folder / "errors.csv", "w", newline="")  # noqa: SIM115  closed below
-    except OSError as e:
-        raise SmaxError(f"{folder}: cannot be written: {e.strerror}") from None
-    with table, Predictor(model, grade=uq) as predictor, progress("evaluate", None) as step:
-        write = _table(table)
+        predictor = stack.enter_context(Predictor(model, grade=uq))
+        write = _table(stack.enter_context(open(folder / "errors.csv", "w", newline="")))
+        step = stack.enter_context(progress("evaluate", None))
         for record, value, found in _compared(labelled(data, tally, lambda n: None), predictor):
             step(1)
             if found.why:
@@ -78,9 +77,8 @@ def evaluate(
             errors.add(record, value, float(reference), found)
             write(record, value, found)
     if not errors.structures:
-        raise SmaxError(
-            f"{', '.join(map(str, sets))}: found no label to compare with: {dict(tally.left_out)}"
-        )
+        why = ", ".join(f"{n} {reason}" for reason, n in {**tally.left_out, **errors.failed}.items())
+        raise SmaxError(f"{', '.join(map(str, sets))}: found nothing to compare with ({why or 'no record'})")
     _write(errors, model, sets, folder)
     return Evaluation(errors, folder)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from pysmax.errors import SmaxError
-from pysmax.grace.config import Config
+from pysmax.grace.config import Config, Loss
 from pysmax.grace.cutoffs import of_elements, pairs
 from pysmax.grace.environment import Environment
 from pysmax.grace.presets import PRESETS
@@ -23,9 +25,13 @@ LOG = "gracemaker.log"
 
 
 def maker_input(
-    config: Config, elements: Sequence[str], references: Mapping[str, float], train: int
+    config: Config,
+    elements: Sequence[str],
+    references: Mapping[str, float],
+    train: int,
+    all_stresses: bool = True,
 ) -> dict[str, Any]:
-    """input.yaml of gracemaker; ``train``: number of structures to train on."""
+    """input.yaml of gracemaker; ``train``: number of structures to train on; do all have a stress?"""
     preset, fit, loss = PRESETS[config.model.preset], config.fit, config.fit.loss
     cutoffs = of_elements(elements, config.model.cutoffs)
     given: dict[str, Any] = {"seed": fit.seed, "cutoff": max(cutoffs.values())}
@@ -42,10 +48,9 @@ def maker_input(
         "elements": list(elements),
         "param_dtype": config.model.param_dtype,
     }
-    weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.stress}
     batch = min(fit.batch_size, train)
     given["fit"] = {
-        "loss": {k: {"type": "huber", "weight": w, "delta": loss.delta} for k, w in weights.items() if w > 0},
+        "loss": _loss(loss, batch, all_stresses),
         "maxiter": fit.epochs,
         "optimizer": "Adam",
         "opt_params": {
@@ -70,10 +75,23 @@ def maker_input(
     return _merged(given, config.gracemaker)
 
 
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _loss(loss: Loss, batch: int, all_stresses: bool) -> dict[str, Any]:
+    weights = {"energy": loss.energy, "forces": loss.forces, "stress": loss.stress}
+    terms: dict[str, dict[str, Any]] = {
+        k: {"type": "huber", "weight": w, "delta": loss.delta} for k, w in weights.items() if w > 0
+    }
+    if "stress" in terms and not all_stresses:
+        # the mean of a batch where no structure has a stress is 0/0: a sum, divided as if all had one
+        terms["stress"] |= {"weight": loss.stress / (6 * batch), "normalize_by_samples": False}
+    return terms
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any], where: str = "gracemaker") -> dict[str, Any]:
     for key, value in over.items():
         inner = base.get(key)
-        base[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        if isinstance(inner, dict) and not isinstance(value, dict):
+            raise SmaxError(f"{where}.{key}: found {value!r}, expected a section")
+        base[key] = _merged(inner, value, f"{where}.{key}") if isinstance(inner, dict) else value
     return base
 
 
@@ -82,11 +100,6 @@ class Work:
     """gracemaker's own folder inside that of a run."""
 
     folder: Path  # RUN/seed/N
-
-    @property
-    def checkpoint(self) -> Path:
-        """Index of the regular checkpoint."""
-        return self.folder / "checkpoints" / "checkpoint.index"
 
     @property
     def model_yaml(self) -> Path:
@@ -136,17 +149,20 @@ def run_program(
     with open(run / LOG, "a") as log:
         log.write(f"\n$ {' '.join(command)}\n")
         log.flush()
-        process = subprocess.Popen(
-            [str(env.program(command[0])), *command[1:]],
-            cwd=run,
-            env=env.variables(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=[lock.fileno()] if lock else [],  # held until the last of them ends
-            preexec_fn=_die_with_parent,
-        )
+        try:
+            process = subprocess.Popen(
+                [str(env.program(command[0])), *command[1:]],
+                cwd=run,
+                env=env.variables(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock.fileno()] if lock else [],  # held until the last of them ends
+                preexec_fn=partial(_die_with, os.getpid()),
+            )
+        except OSError as e:  # also that of a moved environment, whose programs name its old place
+            raise SmaxError(f"{env.program(command[0])}: cannot be run: {e.strerror}") from None
         try:
             while process.poll() is None:
                 watch()
@@ -154,7 +170,7 @@ def run_program(
             watch()
         finally:
             if process.poll() is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # with its workers
                 process.wait()
     if process.returncode:
         raise SmaxError(
@@ -162,8 +178,10 @@ def run_program(
         )
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it was killed before
+        os._exit(1)
 
 
 def how_it_ended(code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import yaml
 
+from pysmax.dataset.formats import Energy
 from pysmax.errors import SmaxError
-from pysmax.files import read_text
+from pysmax.files import one_sentence, read_text
 from pysmax.grace import references
 
 NOTE = "pysmax.json"  # which energy it was trained on, by what, on what
@@ -41,6 +43,30 @@ class Model:
         if not isinstance(symbols, list) or not isinstance(cutoff, (int, float)):
             raise SmaxError(f"{folder / 'metadata.yaml'}: expected chemical_symbols and cutoff")
         return cls(folder, [str(s) for s in symbols], float(cutoff), references.read(folder), _note(folder))
+
+    @property
+    def hash(self) -> str:
+        """32 hex digits of the graph and its weights, wherever the folder is."""
+        h = hashlib.sha256()
+        files = [self.folder / "saved_model.pb", *sorted((self.folder / "variables").glob("*"))]
+        with one_sentence(self.folder):
+            for path in files:
+                h.update(path.read_bytes())
+        return h.hexdigest()[:32]
+
+    @property
+    def energy(self) -> Energy:
+        """Which energy it was trained on; SmaxError if its note says something else."""
+        found = self.note
+        for name in ("config", "data"):
+            found = found.get(name, {}) if isinstance(found, dict) else {}
+        energy = found.get("energy", "force-consistent") if isinstance(found, dict) else None
+        if energy == "force-consistent" or energy == "extrapolated":
+            return "force-consistent" if energy == "force-consistent" else "extrapolated"
+        raise SmaxError(
+            f"{self.folder / NOTE}: config.data.energy is {energy!r}, "
+            "expected force-consistent or extrapolated"
+        )
 
     @property
     def uq(self) -> Path:

@@ -45,23 +45,25 @@ class Predictor:
         env = locate()
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115  its last words
         folder = model.uq if grade else model.folder
-        self._process = subprocess.Popen(
-            [
-                str(env.python),
-                str(Path(worker.__file__)),
-                str(folder.resolve()),
-                "grade" if grade else "plain",
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=env.variables(),
-            start_new_session=True,
-        )
-        hello = self._receive()
-        if "error" in hello:
+        what = [str(Path(worker.__file__)), str(folder.resolve()), "grade" if grade else "plain"]
+        try:
+            self._process = subprocess.Popen(
+                [str(env.python), *what],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=env.variables(),
+                start_new_session=True,
+            )
+        except OSError as e:
+            raise SmaxError(f"{env.python}: cannot be run: {e.strerror}") from None
+        try:
+            hello = self._receive()
+            if "error" in hello:
+                raise SmaxError(f"{folder}: cannot be loaded: {hello['error']}")
+        except BaseException:
             self.close()
-            raise SmaxError(f"{folder}: cannot be loaded: {hello['error']}")
+            raise
 
     def __enter__(self) -> Predictor:
         return self

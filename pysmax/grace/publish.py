@@ -55,7 +55,12 @@ def provenance(run: Run, env: Environment, data: dict[str, Any]) -> dict[str, An
         "pysmax": pysmax.__version__,
         "environment": env.versions(),
         "python": platform.python_version(),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpus": _gpus(),
+            "system": platform.platform(),
+        },
         "seconds": json.loads((run.folder / "seconds.json").read_text()),
         "data": {k: v for k, v in data.items() if k not in ("lines", "references")},
         "config": run.config.model_dump(mode="json"),
@@ -71,6 +76,15 @@ def _processor() -> str:
     return next(
         (s.split(":", 1)[1].strip() for s in lines if s.startswith("model name")), platform.processor()
     )
+
+
+def _gpus() -> list[str]:
+    """Models of NVIDIA's, as its driver names them."""
+    found = []
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        lines = path.read_text(errors="replace").splitlines()
+        found += [s.split(":", 1)[1].strip() for s in lines if s.startswith("Model:")]
+    return found
 
 
 def build_uq(run: Run, env: Environment, lock: IO[Any] | None, say: Callable[[str], object]) -> None:

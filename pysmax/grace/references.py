@@ -60,11 +60,3 @@ def read(folder: Path) -> dict[str, float]:
         if s not in atomic_numbers or not isinstance(e, (int, float)) or not math.isfinite(e):
             raise SmaxError(f"{path}: found '{s}: {e}', expected an element and a finite energy in eV")
     return {str(s): float(e) for s, e in found.items()}
-
-
-def of_numbers(energies: Mapping[str, float], numbers: Sequence[int], what: str) -> float:
-    """Sum over the atoms, eV."""
-    symbols = [chemical_symbols[z] for z in numbers]
-    if missing := sorted(set(symbols) - energies.keys()):
-        raise SmaxError(f"{what}: no reference energy of {' '.join(missing)}, has {' '.join(energies)}")
-    return sum(energies[s] for s in symbols)

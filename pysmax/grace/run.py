@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from typing import IO, Any
 import yaml
 
 from pysmax.errors import SmaxError
-from pysmax.files import read_text, write_atomically
-from pysmax.grace.config import Config, dump
+from pysmax.files import one_sentence, read_text, write_atomically
+from pysmax.grace.config import Config, dump, parse
 from pysmax.grace.maker import Work
 
 CONFIG, DATA = "config.yaml", "data/data.json"
@@ -59,14 +60,39 @@ def owned(run: Run) -> Iterator[IO[Any]]:
             raise SmaxError(f"{run.folder}: another training is at work there") from None
         path = run.folder / CONFIG
         if path.exists():
-            _same_config(yaml.safe_load(read_text(path)), run.config.model_dump(mode="json"), path)
-        elif any(p.name not in (".lock",) for p in run.folder.iterdir()):
+            _again(run, path)
+        elif any(not p.name.startswith((".lock", f".{CONFIG}.")) for p in run.folder.iterdir()):
             raise SmaxError(
                 f"{run.folder}: holds something else, expected a new folder or that of a training"
             )
         else:
             write_atomically(path, dump(run.config).encode())
         yield lock
+
+
+def _again(run: Run, path: Path) -> None:
+    """The configuration is that of before; or nothing was trained yet, and it is replaced."""
+    try:
+        old = yaml.safe_load(read_text(path))
+    except yaml.YAMLError:
+        raise SmaxError(f"{path}: not YAML, expected a new folder or that of a training") from None
+    new = run.config.model_dump(mode="json")
+    if (run.folder / "seed").exists() or not _complete(old, path):
+        _same_config(old, new, path)
+    elif old != new:
+        with one_sentence(run.folder):
+            for name in ("data", "data.part"):
+                if (run.folder / name).exists():
+                    shutil.rmtree(run.folder / name)
+        write_atomically(path, dump(run.config).encode())
+
+
+def _complete(given: Any, path: Path) -> bool:
+    """Was it written here, with every option in it?"""
+    try:
+        return bool(given == parse(given, str(path), Path()).model_dump(mode="json"))
+    except SmaxError:
+        return False
 
 
 def _same_config(old: Any, new: Any, path: Path, where: str = "") -> None:

@@ -41,7 +41,7 @@ def _row(run: Path, base: Path) -> dict[str, Any] | None:
         config = yaml.safe_load((run / "config.yaml").read_text())
         preset, epochs = config["model"]["preset"], config["fit"]["epochs"]
         seed = config["fit"]["seed"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return None  # a config.yaml of something else
     data, summary = _json(run / "data" / "data.json"), _json(run / "evaluation" / "summary.json")
     return {

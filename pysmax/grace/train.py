@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import yaml
+from ase.data import chemical_symbols
 
 from pysmax.dataset.progress import progress
 from pysmax.errors import SmaxError
-from pysmax.files import read_text, write_atomically
+from pysmax.files import one_sentence, read_text, write_atomically
 from pysmax.grace import references
 from pysmax.grace.config import Config
 from pysmax.grace.data import Tally, write_frames
 from pysmax.grace.environment import Environment, locate
-from pysmax.grace.maker import Work, maker_input, run_program
+from pysmax.grace.maker import maker_input, run_program
 from pysmax.grace.model import Model
 from pysmax.grace.publish import build_uq, publish
+from pysmax.grace.resume import export_best, go_on, restore_best
 from pysmax.grace.run import DATA, Run, owned
 
 Say = Callable[[str], object]
@@ -34,9 +36,9 @@ def train(config: Config, folder: Path, say: Say = print) -> Model:
     """
     env = locate()
     run = Run(folder, config)
-    with owned(run) as lock:
+    with one_sentence(folder), owned(run) as lock:
         data = _prepare(run, say)
-        _train(run, env, lock, data["parts"]["train"], say)
+        _train(run, env, lock, data, say)
         if not run.model.exists():
             publish(run, env, lock, data, say)
         model = Model.open(run.model)
@@ -93,74 +95,62 @@ def _check(config: Config, data: dict[str, Any]) -> None:
         raise SmaxError(f"data: found {' '.join(more)}, which are not among model.elements")
 
 
-def _train(run: Run, env: Environment, lock: IO[Any], structures: int, say: Say) -> None:
+def _train(run: Run, env: Environment, lock: IO[Any], data: dict[str, Any], say: Say) -> None:
     work, epochs = run.work, run.config.fit.epochs
     if (work.folder / "finished").exists():
         return
-    elements = run.config.model.elements or list(run.data["references"])
-    given = maker_input(run.config, elements, run.data["references"], structures)
+    elements = run.config.model.elements or sorted(data["elements"], key=chemical_symbols.index)
+    given = maker_input(
+        run.config,
+        elements,
+        data["references"],
+        data["parts"]["train"],
+        data["has"].get("stress", 0) == data["structures"],
+    )
     write_atomically(run.folder / "input.yaml", yaml.safe_dump(given, sort_keys=False).encode())
     command = ["gracemaker", "input.yaml"]
     if run.config.fit.multi_gpu:
         command.append("-m")
     if given["potential"]["preset"] == "FS":
         command.append("-sf")
-    if work.checkpoint.exists():
-        say(f"going on after epoch {work.epoch()} of {epochs}")
+    done = go_on(run, env, lock, say)
+    if done:
         command.append("-rl")
-        _keep_best(work)
-    started = time.monotonic()
-    with progress(f"train {run.folder.name}", epochs) as step:
+    if done >= epochs:  # killed while it exported: gracemaker fails where no epoch is left
+        export_best(run, env, lock)
+    else:
+        _run_epochs(run, env, lock, command)
+        restore_best(run, env, lock)
+    if not (work.final_model / "saved_model.pb").exists():
+        raise SmaxError(f"gracemaker ended without a model; see {run.folder / 'gracemaker.log'}")
+    write_atomically(work.folder / "finished", b"")
+
+
+def _run_epochs(run: Run, env: Environment, lock: IO[Any], command: list[str]) -> None:
+    started, before = time.monotonic(), _seconds(run)
+    with progress(f"train {run.folder.name}", run.config.fit.epochs) as step:
         shown = 0
 
         def watch() -> None:
             nonlocal shown
-            epoch = work.epoch()
+            epoch = run.work.epoch()
             step(epoch - shown)
+            if epoch != shown:
+                _write_seconds(run, [*before, time.monotonic() - started])
             shown = epoch
 
         try:
             run_program(env, command, run.folder, lock, watch)
         finally:
-            _add_seconds(run, time.monotonic() - started)
-    if not (work.final_model / "saved_model.pb").exists():
-        raise SmaxError(f"gracemaker ended without a model; see {run.folder / 'gracemaker.log'}")
-    _restore_best(run, env, lock)
-    write_atomically(work.folder / "finished", b"")
+            _write_seconds(run, [*before, time.monotonic() - started])
 
 
-def _keep_best(work: Work) -> None:
-    """gracemaker forgets which epoch was best when it is started again: keep that of before."""
-    losses = [m["total_loss/test"] for m in work.metrics() if m.get("total_loss/test") is not None]
-    note = work.folder / "best_before.json"
-    if not losses or not Path(f"{work.best}.index").exists():
-        return
-    if note.exists() and json.loads(read_text(note))["loss"] <= min(losses):
-        return
-    for path in work.best.parent.glob(f"{work.best.name}.*"):
-        kept = path.with_name(path.name.replace(work.best.name, "checkpoint.best_before"))
-        shutil.copyfile(path, kept)
-    write_atomically(note, json.dumps({"loss": min(losses), "epochs": len(losses)}).encode())
-
-
-def _restore_best(run: Run, env: Environment, lock: IO[Any]) -> None:
-    """Export the best epoch of an earlier start, where none of the last was better."""
-    work = run.work
-    note = work.folder / "best_before.json"
-    if not note.exists():
-        return
-    before = json.loads(read_text(note))
-    later = [m["total_loss/test"] for m in work.metrics()[before["epochs"] :] if "total_loss/test" in m]
-    if later and min(later) <= before["loss"]:
-        return
-    for path in work.best.parent.glob("checkpoint.best_before.*"):
-        shutil.copyfile(path, path.with_name(path.name.replace("checkpoint.best_before", work.best.name)))
-    run_program(env, ["gracemaker", "input.yaml", "-r", "-s"], run.folder, lock)
-    shutil.rmtree(work.final_model)
-    os.rename(work.folder / "saved_model", work.final_model)
-
-
-def _add_seconds(run: Run, seconds: float) -> None:
+def _seconds(run: Run) -> list[float]:
     path = run.folder / "seconds.json"
-    before = json.loads(path.read_text()) if path.exists() else []
-    write_atomically(path, json.dumps([*before, round(seconds, 1)]).encode())
+    found: list[float] = json.loads(read_text(path)) if path.exists() else []
+    return found
+
+
+def _write_seconds(run: Run, seconds: list[float]) -> None:
+    text = json.dumps([round(s, 1) for s in seconds])
+    write_atomically(run.folder / "seconds.json", text.encode())

@@ -20,7 +20,10 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     head = stream.read(8)
     if len(head) < 8:
         return None
-    data = stream.read(int.from_bytes(head, "little"))
+    size = int.from_bytes(head, "little")
+    data = stream.read(size)
+    if len(data) < size:  # the other end died
+        return None
     with np.load(io.BytesIO(data), allow_pickle=False) as z:
         return {k: z[k] for k in z.files}
 
@@ -59,6 +62,8 @@ def answer(calculator: Any, request: dict[str, Any], grade: bool) -> dict[str, A
             calculator.calculate(atoms, properties=["energy", "forces", "stress"])
             found = calculator.results
             energy[k], forces[k] = float(np.squeeze(found["energy"])), found["forces"]
+            if not (np.isfinite(energy[k]) and np.isfinite(forces[k]).all()):
+                raise ValueError("the model gives numbers that are not finite")
             if atoms.pbc.all():
                 stress[k] = found["stress"]
             if grade:

@@ -72,6 +72,24 @@ def test_equal_cutoffs_need_no_table_and_a_weight_of_zero_no_term() -> None:
     assert given["fit"]["batch_size"] == 10  # no larger than the set
 
 
+def test_a_batch_without_any_stress_is_no_division_by_zero() -> None:
+    full = maker_input(config(), ["O"], {}, 1000)["fit"]["loss"]["stress"]
+    some = maker_input(config(), ["O"], {}, 1000, all_stresses=False)["fit"]["loss"]["stress"]
+    assert full == {"type": "huber", "weight": 128.0, "delta": 0.01}
+    assert some == {**full, "weight": 128.0 / (6 * 32), "normalize_by_samples": False}
+
+
+def test_a_section_of_gracemaker_stays_one() -> None:
+    with pytest.raises(SmaxError, match=r"gracemaker.fit.loss: found 3, expected a section"):
+        maker_input(config(gracemaker={"fit": {"loss": 3}}), ["O"], {}, 9)
+
+
+def test_long_lists_stay_on_one_line(tmp_path: Path) -> None:
+    many = [f"a rather  long name/{k}" for k in range(20)]
+    (tmp_path / "c.yaml").write_text(commented("tiny", many))
+    assert load(tmp_path / "c.yaml").data.train == [tmp_path / p for p in many]
+
+
 def test_what_gracemaker_alone_knows_is_merged_in() -> None:
     given = maker_input(config(gracemaker={"fit": {"opt_params": {"clipnorm": 5}}, "extra": 1}), ["O"], {}, 9)
     assert given["fit"]["opt_params"]["clipnorm"] == 5
@@ -105,6 +123,14 @@ def test_a_commented_configuration_is_one(preset: str, tmp_path: Path) -> None:
             r"minimum_learning_rate is 0.0005, expected at most learning_rate",
         ),
         ({"data": {}}, r"data.train: Field required"),
+        ({"model": {"cutoffs": -5}}, "cutoffs: found -5, expected a length above 0"),
+        ({"model": {"cutoffs": {"Xx": 5.0}}}, "cutoffs: found Xx, expected symbols of elements"),
+        ({"model": {"elements": ["O", "O"]}}, "elements: found O O, expected each element once"),
+        ({"model": {"reference_energies": {"Oo": 1.0}}}, "reference_energies: found Oo"),
+        ({"fit": {"learning_rate": float("inf")}}, "learning_rate: Input should be a finite number"),
+        ({"fit": {"loss": {"energy": 0, "forces": 0}}}, "weights of energy and forces are 0"),
+        ({"gracemaker": {"seed": 2}}, "found seed, expected it as fit.seed"),
+        ({"gracemaker": {"fit": {"maxiter": 2}}}, "found the number of epochs, expected it as fit.epochs"),
     ],
 )
 def test_one_sentence_for_a_wrong_configuration(sections: dict[str, object], said: str) -> None:

@@ -59,9 +59,6 @@ def test_the_split_follows_content_whatever_order_and_company(tmp_path: Path) ->
 
 
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
-    nan = record(5)
-    assert nan.label is not None
-    nan = replace(nan, label=replace(nan.label, forces=np.full((2, 3), np.nan)))
     failed = replace(record(6), label=None, reason="scf")
     bare = replace(record(7), label=None, level=None)
     path = store(tmp_path / "a", [record(1), record(2), failed, bare])
@@ -76,6 +73,21 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     again = Tally()
     list(labelled(Data(train=[store(tmp_path / "b", [record(2), record(1)])]), again, lambda n: None))
     assert again.digest == tally.digest  # of contents, not of their order
+    first, other = record(1), Tally()
+    assert first.label is not None
+    changed = replace(first, label=replace(first.label, forces=first.label.forces + 1e-6))
+    path = store(tmp_path / "c", [changed, record(2)])
+    list(labelled(Data(train=[path]), other, lambda n: None))
+    assert other.digest != tally.digest
+
+
+def test_a_stress_of_what_is_not_periodic_does_not_count(tmp_path: Path) -> None:
+    free = record(3)
+    free.atoms.pbc = [True, True, False]
+    tally = Tally()
+    path = store(tmp_path / "a", [free, record(4)])
+    list(labelled(Data(train=[path]), tally, lambda n: None))
+    assert tally.has == {"energy": 2, "forces": 2, "stress": 1}
 
 
 def test_two_levels_need_a_choice(tmp_path: Path) -> None:
