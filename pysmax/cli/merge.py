@@ -24,21 +24,26 @@ def merge(
     keep_u: Annotated[bool, typer.Option("--keep-u", help="Keep what was computed with +U.")] = False,
     model: Annotated[Path | None, typer.Option(help="GRACE model whose stress is compared.")] = None,
     stress_limit: Annotated[
-        str, typer.Option(help="Largest stress error in eV/A^3, or 'std': of the errors themselves.")
-    ] = "0.084",
+        str | None,
+        typer.Option(help="Largest stress error in eV/A^3, or 'std': of the errors themselves. [0.084]"),
+    ] = None,
 ) -> None:
     """Join datasets, with the paper's filters for those of another origin; or merge moments files."""
     from pysmax.dataset import formats
     from pysmax.errors import SmaxError
 
     endings = tuple(e for found in formats.ENDINGS.values() for e in found)
-    labelled = [p.is_dir() or p.name.endswith(endings) for p in [*parts, *(filtered or [])]]
-    if not any(labelled):
+    given = [*parts, *(filtered or [])]
+    other = [p for p in given if not p.is_dir() and not p.name.endswith(endings)]
+    if len(other) == len(given) and not filtered and model is None:
         merge_moments(out, parts)
         return
-    if not all(labelled):
-        found = parts[labelled.index(False)]
-        raise SmaxError(f"{found}: is no dataset, expected datasets alone, or moments files alone")
+    if other:
+        raise SmaxError(f"{other[0]}: is no dataset, expected datasets alone, or moments files alone")
+    if model is None and stress_limit is not None:
+        raise SmaxError(
+            "--stress-limit is given without --model, expected the model whose stress is compared"
+        )
     _merge_labelled(out, parts, filtered or [], drop, keep_u, model, stress_limit)
 
 
@@ -49,7 +54,7 @@ def _merge_labelled(
     drop: str,
     keep_u: bool,
     model: Path | None,
-    limit: str,
+    limit: str | None,
 ) -> None:
     from pysmax.dataset.combine import combine
     from pysmax.dataset.filters import Filters
@@ -57,13 +62,13 @@ def _merge_labelled(
 
     filters = Filters(
         hubbard=not keep_u,
-        elements=tuple(s for s in drop.split(",") if s),
+        elements=tuple(_element(s.strip()) for s in drop.split(",") if s.strip()),
         stress_limit=None if limit == "std" or model is None else _number(limit),
     )
-    predict, close = _predictor(model) if model else (None, lambda: None)
+    predict, close, which = _predictor(model) if model else (None, lambda: None, "")
     try:
         with progress("merge", None) as step:
-            done = combine(out, parts, filtered, filters, predict, limit == "std", step)
+            done = combine(out, parts, filtered, filters, predict, limit == "std", step, which)
     finally:
         close()
     for line in done.lines():
@@ -71,22 +76,36 @@ def _merge_labelled(
     typer.echo(f"wrote {out}")
 
 
-def _predictor(model: Path) -> tuple[Predicts, Callable[[], None]]:
+def _predictor(model: Path) -> tuple[Predicts, Callable[[], None], str]:
     from pysmax.grace.model import Model
     from pysmax.grace.predict import Predictor
 
-    predictor = Predictor(Model.open(model))
-    return (lambda frames: [p.stress for p in predictor.predict(frames)]), predictor.close
+    opened = Model.open(model)
+    predictor = Predictor(opened)
+    return (lambda frames: [p.stress for p in predictor.predict(frames)]), predictor.close, opened.hash
 
 
-def _number(text: str) -> float:
+def _element(symbol: str) -> str:
+    from ase.data import chemical_symbols
+
     from pysmax.errors import SmaxError
 
+    if symbol not in chemical_symbols[1:]:
+        raise SmaxError(f"--drop: found '{symbol}', expected symbols of elements")
+    return symbol
+
+
+def _number(text: str | None) -> float:
+    from pysmax.dataset.filters import STRESS_LIMIT
+    from pysmax.errors import SmaxError
+
+    if text is None:
+        return STRESS_LIMIT
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not value > 0:
+    if not 0 < value < float("inf"):
         raise SmaxError(f"--stress-limit is '{text}', expected a number above 0, or std")
     return value
 

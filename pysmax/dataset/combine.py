@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import ase
 import numpy as np
 
+from pysmax.dataset import description
 from pysmax.dataset.convert import Source
 from pysmax.dataset.filters import Filters
 from pysmax.dataset.record import Array, Record
@@ -20,6 +21,7 @@ from pysmax.errors import SmaxError
 from pysmax.files import read_text, write_atomically
 
 NOTE = "merge.json"
+LIMIT = "stress_limit_eV_per_A3"
 BATCH = 500
 Step = Callable[[int], object]
 
@@ -40,6 +42,7 @@ class Combined:
         default_factory=lambda: {"base": Counter(), "filtered": Counter()}
     )
     stress_limit: float | None = None
+    duplicates: int = 0  # of those kept: their keys were there already
 
     def as_dict(self) -> dict[str, Any]:
         """For merge.json."""
@@ -47,7 +50,8 @@ class Combined:
         return {
             "kept": dict(self.kept),
             "removed": dict(self.removed),
-            "stress_limit_eV_per_A3": self.stress_limit,
+            "duplicates": self.duplicates,
+            LIMIT: self.stress_limit,
             "structures_with_element": {k: dict(sorted(v.items())) for k, v in self.elements.items()},
             "elements_only_in_base": sorted(base - filtered),
             "elements_only_in_filtered": sorted(filtered - base),
@@ -58,6 +62,8 @@ class Combined:
         d = self.as_dict()
         lines = [f"{self.kept['base']} records as they are, {self.kept['filtered']} filtered ones"]
         lines += [f"  removed, {why}: {n}" for why, n in sorted(self.removed.items())]
+        if self.duplicates:
+            lines.append(f"  of these twice, written once: {self.duplicates}")
         if self.stress_limit is not None:
             lines.append(f"  largest stress error allowed: {self.stress_limit:.4g} eV/A^3")
         for side in ("base", "filtered"):
@@ -75,23 +81,26 @@ def combine(
     predict: Predicts | None = None,
     own_deviation: bool = False,
     step: Step = lambda n: None,
+    model: str = "",
 ) -> Combined:
     """Write the labelled records of ``base``, and those of ``filtered`` that pass, into the dataset ``out``.
 
     With ``predict``, filters.stress_limit (or, with ``own_deviation``, the standard deviation of all stress
     errors of ``filtered``, which takes a pass of its own) is compared with the largest stress error of each.
-    Records without a stress pass. Begun again with the same arguments, it goes on.
+    Records without a stress pass. Begun again with the same arguments, ``model`` (its hash) included, it
+    goes on: records that are there are not written again.
     """
     note: dict[str, Any] = {
         "base": _names(base),
         "filtered": _names(filtered),
         "filters": vars(filters) | {"elements": list(filters.elements)},
     }
-    note |= {"own_deviation": own_deviation, "complete": False}
-    _begin(out, note)
+    note |= {"own_deviation": own_deviation, "model": model, "complete": False}
     result = Combined(stress_limit=filters.stress_limit if predict else None)
+    found = _begin(out, note)
     if predict and own_deviation:
-        result.stress_limit = _deviation(filtered, filters, predict, step)
+        result.stress_limit = found if found is not None else _deviation(filtered, filters, predict, step)
+        write_atomically(out / NOTE, json.dumps({**note, LIMIT: result.stress_limit}, indent=1).encode())
     filters = replace(filters, stress_limit=result.stress_limit)
     with Dataset.create(out, exist_ok=True).writer() as writer:
         for path in base:
@@ -100,6 +109,7 @@ def combine(
                 _take(record, record.status if record.label is None else "", "base", writer, result)
         for record, error in _judged(filtered, filters, predict, step):
             _take(record, filters.why(record, error), "filtered", writer, result)
+    result.duplicates = sum(result.kept.values()) - len(Dataset.open(out))
     write_atomically(
         out / NOTE, json.dumps({**note, "complete": True, **result.as_dict()}, indent=1).encode()
     )
@@ -110,20 +120,25 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(p.resolve()) for p in paths]
 
 
-def _begin(out: Path, note: dict[str, Any]) -> None:
+def _begin(out: Path, note: dict[str, Any]) -> float | None:
+    """The deviation of the stress errors, if an earlier start has found it."""
     path = out / NOTE
     if not path.exists():
-        Dataset.create(out)
+        # one that is there and empty: of a start that was killed before its note
+        empty = description.exists(out) and not len(Dataset.open(out))
+        Dataset.create(out, exist_ok=empty)
         write_atomically(path, json.dumps(note, indent=1).encode())
-        return
+        return None
     try:
         found = json.loads(read_text(path))
     except ValueError:
         found = {}
-    if any(found.get(k) != json.loads(json.dumps(v)) for k, v in note.items()):
+    if not isinstance(found, dict) or any(found.get(k) != json.loads(json.dumps(v)) for k, v in note.items()):
         raise SmaxError(
             f"{out}: is another or a finished merge, expected a new folder or the same one unfinished"
         )
+    limit = found.get(LIMIT)
+    return float(limit) if isinstance(limit, (int, float)) else None
 
 
 def _take(record: Record, why: str, side: str, writer: Any, result: Combined) -> None:

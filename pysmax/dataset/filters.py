@@ -15,6 +15,8 @@ OTHER_POTENTIALS = ("Eu", "Gd", "Yb")  # whose PAW sets differ
 HUBBARD_ANIONS = frozenset({"O", "F"})
 HUBBARD_METALS = frozenset({"Co", "Cr", "Fe", "Mn", "Mo", "Ni", "V", "W"})
 
+NO = ("", "F", "FALSE", "NO", "NONE", "0", "{}", "[]")  # as text
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -51,7 +53,8 @@ def _flag(holder: Any) -> bool | None:
     """is_hubbard, hubbards, LDAU, run_type: as the Materials Project and VASP name it."""
     for name in ("is_hubbard", "hubbards", "LDAU", "ldau"):
         if name in holder and holder[name] is not None:
-            return bool(holder[name])
+            value = holder[name]
+            return value.strip(" .").upper() not in NO if isinstance(value, str) else bool(value)
     for name in ("run_type", "calc_type", "xc"):
         if isinstance(holder.get(name), str):
             return "+U" in holder[name].upper().replace("_U", "+U")

@@ -10,7 +10,9 @@ from pathlib import Path
 import ase
 import numpy as np
 import pytest
+import typer.testing
 
+from pysmax.cli import app
 from pysmax.dataset.combine import combine
 from pysmax.dataset.filters import Filters, computed_with_u
 from pysmax.dataset.record import Label, Level, Record
@@ -56,6 +58,8 @@ def formulas(path: Path) -> list[str]:
         ("FeS", {"run_type": "GGA+U"}, True),
         ("FeO", {"run_type": "GGA"}, False),
         ("FeO", {"hubbards": {}}, False),
+        ("FeO", {"LDAU": ".FALSE."}, False),
+        ("MgO", {"LDAU": "T"}, True),
         ("MgO", {"hubbards": {"Mg": 3.0}}, True),
         ("FeO", {"is_hubbard": None}, True),
     ],
@@ -134,6 +138,60 @@ def test_a_stress_that_the_model_cannot_predict_is_said(tmp_path: Path) -> None:
     nothing = lambda frames: [np.full(6, np.nan) for _ in frames]  # noqa: E731
     done = combine(tmp_path / "out", [], [other], Filters(stress_limit=0.1), nothing)
     assert done.removed == {"stress not predicted": 1}
+
+
+def test_the_deviation_is_found_once_and_duplicates_are_counted(tmp_path: Path) -> None:
+    base = store(tmp_path / "base", [record("Al", 0.1)])
+    other = store(tmp_path / "other", [record("Al", 0.1), record("Cu", 0.0), record("Ag", 0.0)])
+    out, asked = tmp_path / "out", 0
+
+    def predict(frames: Sequence[ase.Atoms]) -> list[np.ndarray]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise KeyboardInterrupt
+        return [np.zeros(6) for _ in frames]
+
+    given = (out, [base], [other], Filters(), predict, True)
+    with pytest.raises(KeyboardInterrupt):
+        combine(*given, model="a")
+    with pytest.raises(SmaxError, match="another or a finished merge"):
+        combine(*given, model="b")
+    done = combine(*given, model="a")
+    assert asked == 3  # the first pass is not made again
+    assert done.stress_limit == pytest.approx(np.std([0.1] + 17 * [0.0]))
+    assert (done.kept, done.duplicates) == ({"base": 1, "filtered": 2}, 0)
+    assert combine(tmp_path / "twice", [base, base], [], Filters()).duplicates == 1
+
+
+def test_a_merge_killed_before_its_note_goes_on_and_a_damaged_note_is_said(tmp_path: Path) -> None:
+    base = store(tmp_path / "base", [record("Al")])
+    Dataset.create(tmp_path / "out")
+    assert combine(tmp_path / "out", [base], [], Filters()).kept["base"] == 1
+    for text in ("[]", "{"):
+        (tmp_path / "out" / "merge.json").write_text(text)
+        with pytest.raises(SmaxError, match="another or a finished merge"):
+            combine(tmp_path / "out", [base], [], Filters())
+    (tmp_path / "out" / "merge.json").unlink()
+    with pytest.raises(SmaxError, match="exists already"):
+        combine(tmp_path / "out", [base], [], Filters())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--filtered", "none"], "none: is no dataset"),
+        (["--stress-limit", "std"], "without --model"),
+        (["--drop", "Eu, Xx"], "--drop: found 'Xx'"),
+    ],
+)
+def test_one_sentence_for_wrong_options(options: list[str], said: str, tmp_path: Path) -> None:
+    base = store(tmp_path / "base", [record("Al")])
+    with pytest.raises(SmaxError, match=said):
+        typer.testing.CliRunner().invoke(
+            app, ["merge", str(tmp_path / "out"), str(base), *options], catch_exceptions=False
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_merge_that_was_killed_goes_on_and_a_finished_one_is_kept(tmp_path: Path) -> None:
