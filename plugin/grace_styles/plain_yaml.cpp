@@ -10,7 +10,8 @@ using namespace smax;
 
 namespace {
 
-constexpr int DEEPEST = 32;    // a file that nests deeper is no metadata
+constexpr int DEEPEST = 32;      // a file that nests deeper is no metadata
+constexpr size_t QUOTED = 60;    // characters of a file in an error
 
 struct Line {
   size_t indent;
@@ -20,8 +21,8 @@ struct Line {
 
 [[noreturn]] void fail(const Line &line, const std::string &expected)
 {
-  throw std::runtime_error("line " + std::to_string(line.number) + ": found '" + line.text +
-                           "', expected " + expected);
+  throw std::runtime_error("line " + std::to_string(line.number) + ": found '" +
+                           line.text.substr(0, QUOTED) + "', expected " + expected);
 }
 
 std::string trimmed(const std::string &s)
@@ -177,7 +178,7 @@ double Yaml::number(const std::string &what) const
   char *end = nullptr;
   const double v = std::strtod(scalar.c_str(), &end);
   if (scalar.empty() || *end || !std::isfinite(v))
-    throw std::runtime_error(what + " is '" + scalar + "', expected a number");
+    throw std::runtime_error(what + " is '" + scalar.substr(0, QUOTED) + "', expected a number");
   return v;
 }
 
