@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from pysmax.dataset.progress import progress
 from pysmax.errors import SmaxError
 from pysmax.files import one_sentence, read_text, write_atomically
-from pysmax.grace import references
+from pysmax.grace import gracemaker_again, references
 from pysmax.grace.config import Config
 from pysmax.grace.data import Tally, write_frames
 from pysmax.grace.environment import Environment, locate
@@ -115,7 +115,8 @@ def _train(run: Run, env: Environment, lock: IO[Any], data: dict[str, Any], say:
         command.append("-sf")
     done = go_on(run, env, lock, say)
     if done:
-        command.append("-rl")
+        again = str(Path(gracemaker_again.__file__).resolve())
+        command = ["python", again, *command[1:], "-rl"]
     if done >= epochs:  # killed while it exported: gracemaker fails where no epoch is left
         export_best(run, env, lock)
     else:
