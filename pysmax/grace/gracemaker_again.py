@@ -1,7 +1,8 @@
 """gracemaker, started again: run by the Python of the GRACE environment with gracemaker's arguments.
 
-A checkpoint holds the averaged weights (EMA) in the place of those that are trained. Version 0.6.2.1 swaps them
-back only where its optimizer has been built, which is at the first step: it would train on from the average.
+A checkpoint holds the averaged weights (EMA) in the place of those that are trained. Version 0.6.2.1 swaps
+them back only where its optimizer has been built, which is at the first step: it would train on from the
+average.
 
 Alone in its file: it imports nothing of pysmax.
 """
