@@ -3,7 +3,7 @@
 #   sh train_small.sh
 # Needs the GRACE environment (once: pysmax grace install). Killed or begun again, it goes on where it was.
 set -e
-emt="--engine ase --set calculator=ase.calculators.emt.EMT"   # quick, and no reference: xtb, dft or vasp are
+emt="--engine ase --set calculator=ase.calculators.emt:EMT"   # quick, and no reference: xtb, dft or vasp are
 # 1. Configurations of maximum entropy of two elements
 mpirun -np 2 lmp -partition 2x1 -in in.generate
 pysmax report alloy
