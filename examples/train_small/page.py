@@ -43,7 +43,7 @@ rows = "".join(
 entropy = next(Path("alloy.report").glob("*entropy*.png"))
 page = f"""<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>A small potential</title>
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto }}
-figure {{ display: inline-block }}
+figure {{ display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top }}
 td, th {{ padding: 0 1rem 0 0; text-align: left }}</style>
 <h1>A potential for Cu-Pd, from nothing</h1>
 <h2>Configurations of maximum entropy</h2>{embedded(entropy, "Feature entropy of the dataset.")}
