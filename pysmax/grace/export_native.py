@@ -259,16 +259,20 @@ def load(model_yaml: str, checkpoint: str | None) -> tuple[dict[str, Any], str]:
 
 
 def write(path: str, arrays: dict[str, Any], about: dict[str, Any]) -> None:
-    meta = {"format": FORMAT, "version": np.int64(VERSION), "about": json.dumps(about, sort_keys=True)}
-    for key, value in arrays.items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+    named = {
+        "format": FORMAT,
+        "version": np.int64(VERSION),
+        "about": json.dumps(about, sort_keys=True),
+        **arrays,
+    }
+    plain: dict[str, Any] = {
+        k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in named.items()
+    }
+    for key, value in plain.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise Unsupported(f"{key} holds numbers that are not finite")
     with open(path, "wb") as f:
-        np.savez(
-            f,
-            **meta,
-            **{k: np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for k, v in arrays.items()},
-        )
+        np.savez(f, **plain)
 
 
 def main(argv: list[str] | None = None) -> int:

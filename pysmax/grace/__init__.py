@@ -1,0 +1,1 @@
+"""GRACE models: what is run in the environment that has tensorpotential."""
