@@ -59,7 +59,6 @@ class PairGrace : public PairGraceBase {
   // Batch of centres first ... first + chunk of the neighbour list
   void gather_bonds(int first);
   void gather_bonds_of(int i, int centre);
-  [[noreturn]] void fail_position(int i, int j) const;
   void number_neighbours();
   void spread_forces();
   void spread_energies();

@@ -158,3 +158,10 @@ void PairGraceBase::tally_bond(int i, int j, const double *r, const double *f)
     vatom[j][k] += 0.5 * v[k];
   }
 }
+
+void PairGraceBase::fail_position(int i, int j) const
+{
+  throw std::runtime_error(fmt::format("found a position that is no finite number at step {}: atom "
+                                       "{} or its neighbour {}",
+                                       update->ntimestep, atom->tag[i], atom->tag[j]));
+}

@@ -7,8 +7,11 @@
 
 #include "grace_model_folder.h"
 
+#include "atom.h"
+#include "neigh_list.h"
 #include "pair.h"
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -40,6 +43,8 @@ class PairGraceBase : public Pair {
   void tally_energy(int i, double energy);    // adds the reference energy, tallies both
   // Bond of centre i and neighbour j: r = x_j - x_i, f the force on j that is taken from i
   void tally_bond(int i, int j, const double *r, const double *f);
+  // take(j, r) for each neighbour j within the cutoff of its pair with i, r = x_j - x_i
+  template <class Take> void for_each_bond(int i, Take &&take) const;
 
   std::string style_name;
   std::string model_path;
@@ -55,7 +60,22 @@ class PairGraceBase : public Pair {
   void read_coeff(int narg, char **arg);
   void check_run() const;    // units and newton, which are fixed before a pair_coeff
   void set_types(const std::vector<std::string> &words);
+  [[noreturn]] void fail_position(int i, int j) const;
 };
+
+template <class Take> void PairGraceBase::for_each_bond(int i, Take &&take) const
+{
+  const double *const *x = atom->x;
+  const int *type = atom->type;
+  const double *cutsq = &type_cutsq[size_t(type[i] - 1) * atom->ntypes];
+  for (int jj = 0; jj < list->numneigh[i]; jj++) {
+    const int j = list->firstneigh[i][jj] & NEIGHMASK;
+    const double r[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
+    const double rsq = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
+    if (!std::isfinite(rsq)) fail_position(i, j);
+    if (rsq < cutsq[type[j] - 1]) take(j, r);
+  }
+}
 
 }    // namespace LAMMPS_NS
 

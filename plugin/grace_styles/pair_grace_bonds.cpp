@@ -33,31 +33,16 @@ void PairGrace::gather_bonds(int first)
   number_neighbours();
 }
 
-void PairGrace::fail_position(int i, int j) const
-{
-  throw std::runtime_error(fmt::format("found a position that is no finite number at step {}: atom "
-                                       "{} or its neighbour {}",
-                                       update->ntimestep, atom->tag[i], atom->tag[j]));
-}
-
 void PairGrace::gather_bonds_of(int i, int centre)
 {
   Work &w = *work;
-  const double *const *x = atom->x;
-  const int *type = atom->type;
-  const double *cutsq = &type_cutsq[size_t(type[i] - 1) * atom->ntypes];
-  for (int jj = 0; jj < list->numneigh[i]; jj++) {
-    const int j = list->firstneigh[i][jj] & NEIGHMASK;
-    const double r[3] = {x[j][0] - x[i][0], x[j][1] - x[i][1], x[j][2] - x[i][2]};
-    const double rsq = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
-    if (!std::isfinite(rsq)) fail_position(i, j);
-    if (!(rsq < cutsq[type[j] - 1])) continue;
+  for_each_bond(i, [&](int j, const double *r) {
     w.batch.ind_i.push_back(centre);
     w.batch.mu_i.push_back(w.batch.mu[centre]);
-    w.batch.mu_j.push_back(element_of[type[j] - 1]);
+    w.batch.mu_j.push_back(element_of[atom->type[j] - 1]);
     w.batch.r.insert(w.batch.r.end(), r, r + 3);
     w.neighbour.push_back(j);
-  }
+  });
 }
 
 void PairGrace::number_neighbours()

@@ -155,24 +155,13 @@ int PairGraceNative::gather_bonds(int first)
 void PairGraceNative::gather_bonds_of(int i)
 {
   Work &w = *work;
-  const double *const *x = atom->x;
-  const int *type = atom->type;
-  const double *cutsq = &type_cutsq[size_t(type[i] - 1) * atom->ntypes];
-  for (int jj = 0; jj < list->numneigh[i]; jj++) {
-    const int j = list->firstneigh[i][jj] & NEIGHMASK;
-    const double dx = x[j][0] - x[i][0], dy = x[j][1] - x[i][1], dz = x[j][2] - x[i][2];
-    const double rsq = dx * dx + dy * dy + dz * dz;
-    if (!std::isfinite(rsq))
-      throw std::runtime_error(fmt::format("found a position that is no finite number at step {}: "
-                                           "atom {} or its neighbour {}",
-                                           update->ntimestep, atom->tag[i], atom->tag[j]));
-    if (!(rsq < cutsq[type[j] - 1])) continue;
+  for_each_bond(i, [&](int j, const double *r) {
     w.neighbour_atom.push_back(j);
-    w.neighbour.push_back(element_of[type[j] - 1]);
-    w.dx.push_back(dx);
-    w.dy.push_back(dy);
-    w.dz.push_back(dz);
-  }
+    w.neighbour.push_back(element_of[atom->type[j] - 1]);
+    w.dx.push_back(r[0]);
+    w.dy.push_back(r[1]);
+    w.dz.push_back(r[2]);
+  });
 }
 
 void PairGraceNative::spread()

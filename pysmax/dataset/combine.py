@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import ase
 import numpy as np
 
+from pysmax.batches import batched
 from pysmax.dataset import description
 from pysmax.dataset.convert import Source
 from pysmax.dataset.filters import Filters
@@ -103,10 +104,8 @@ def combine(
         write_atomically(out / NOTE, json.dumps({**note, LIMIT: result.stress_limit}, indent=1).encode())
     filters = replace(filters, stress_limit=result.stress_limit)
     with Dataset.create(out, exist_ok=True).writer() as writer:
-        for path in base:
-            for record in Source.of(path).records():
-                step(1)
-                _take(record, record.status if record.label is None else "", "base", writer, result)
+        for record in _records(base, step):
+            _take(record, record.status if record.label is None else "", "base", writer, result)
         for record, error in _judged(filtered, filters, predict, step):
             _take(record, filters.why(record, error), "filtered", writer, result)
     result.duplicates = sum(result.kept.values()) - len(Dataset.open(out))
@@ -154,7 +153,7 @@ def _judged(
     paths: Sequence[Path], filters: Filters, predict: Predicts | None, step: Step
 ) -> Iterator[tuple[Record, float]]:
     """Records with their largest stress error, 0 where nothing is compared."""
-    for part in _batches(paths, step):
+    for part in batched(_records(paths, step), BATCH):
         errors = np.zeros(len(part))
         if predict:
             asked = [i for i, r in enumerate(part) if not replace(filters, stress_limit=None).why(r)]
@@ -166,7 +165,7 @@ def _judged(
 def _deviation(paths: Sequence[Path], filters: Filters, predict: Predicts, step: Step) -> float:
     """Standard deviation of the errors of all stress components."""
     n, total, square = 0, 0.0, 0.0
-    for part in _batches(paths, step):
+    for part in batched(_records(paths, step), BATCH):
         passing = [r for r in part if not replace(filters, stress_limit=None).why(r)]
         for error in _errors(passing, predict):
             error = error[np.isfinite(error)]
@@ -176,17 +175,11 @@ def _deviation(paths: Sequence[Path], filters: Filters, predict: Predicts, step:
     return float(np.sqrt(max(square / n - (total / n) ** 2, 0.0)))
 
 
-def _batches(paths: Sequence[Path], step: Step) -> Iterator[list[Record]]:
-    part: list[Record] = []
+def _records(paths: Sequence[Path], step: Step) -> Iterator[Record]:
     for path in paths:
         for record in Source.of(path).records():
             step(1)
-            part.append(record)
-            if len(part) == BATCH:
-                yield part
-                part = []
-    if part:
-        yield part
+            yield record
 
 
 def _errors(records: Sequence[Record], predict: Predicts) -> Iterator[Array]:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pysmax.errors import SmaxError
-from pysmax.files import write_atomically
+from pysmax.files import read_text, write_atomically
 
 VARIABLE = "PYSMAX_GRACE"
-MARK = "pysmax-grace.json"  # written last: without it the environment is incomplete
+MARK = "pysmax-grace.txt"  # what was installed; empty while that is under way
 TENSORFLOW = {False: "tensorflow-cpu==2.20.0", True: "tensorflow[and-cuda]==2.20.0"}
 # without its dependencies: they name the CUDA build of TensorFlow (7 GB)
 TENSORPOTENTIAL = ("tensorpotential==0.6.2.1", "tf_keras==2.20.1")
@@ -58,12 +58,12 @@ class Environment:
             raise SmaxError(f"{path}: no such program: {_advice()}")
         return path
 
-    def variables(self, **extra: str) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Environment variables for its programs: quiet, and nothing of this Python."""
         env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         env["PATH"] = f"{self.folder / 'bin'}{os.pathsep}{env.get('PATH', '')}"
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONNOUSERSITE": "1"}
-        return {**quiet, **env, **extra}
+        return {**quiet, **env}
 
     def versions(self) -> dict[str, str]:
         """Versions of the packages that make numbers, as they are in it."""
@@ -81,13 +81,10 @@ class Environment:
             raise SmaxError(f"{self.python}: does not run: {said[-2] if len(said) > 1 else said[0]}")
         return dict(sorted(json.loads(done.stdout).items()))
 
-    def asked_for(self) -> dict[str, str]:
-        """What ``install`` put there; empty for an environment that the user has made."""
-        try:
-            found = json.loads((self.folder / MARK).read_text())
-        except (OSError, ValueError):
-            return {}
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    def asked_for(self) -> str:
+        """What ``install`` has put there; empty where it did not end, or was not."""
+        path = self.folder / MARK
+        return read_text(path) if path.exists() else ""
 
 
 def default_folder() -> Path:
@@ -106,7 +103,7 @@ def locate() -> Environment:
         env.program("gracemaker")
         return env
     env = Environment(default_folder())
-    if not (env.folder / MARK).exists():
+    if not env.asked_for():
         raise SmaxError(f"{env.folder}: found no (complete) GRACE environment: {_advice()}")
     return env
 
@@ -116,19 +113,25 @@ def install(
 ) -> Environment:
     """Make the environment with pip; one that is complete and of the same versions is left as it is."""
     env = Environment(folder or default_folder())
-    wanted = {"tensorflow": TENSORFLOW[cuda], "tensorpotential": TENSORPOTENTIAL[0]}
+    steps = ([TENSORFLOW[cuda]], ["--no-deps", *TENSORPOTENTIAL], list(OTHERS))
+    wanted = "".join(f"{p}\n" for packages in steps for p in packages if p[0] != "-")
     if env.asked_for() == wanted:
         return env
-    if env.folder.exists() and not (env.folder / "pyvenv.cfg").exists() and any(env.folder.iterdir()):
-        raise SmaxError(f"{env.folder}: holds something else, expected an empty or a new folder")
+    try:
+        if env.folder.exists() and not (env.folder / MARK).exists() and any(env.folder.iterdir()):
+            raise SmaxError(f"{env.folder}: holds something else, expected an empty or a new folder")
+        shutil.rmtree(env.folder, ignore_errors=True)
+        env.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise SmaxError(f"{env.folder}: cannot be made: {e.strerror}") from None
+    write_atomically(env.folder / MARK, b"")  # from here on the folder is ours
     say(f"making {env.folder} ({'about 7 GB, with CUDA' if cuda else 'about 2 GB, without CUDA'})")
-    shutil.rmtree(env.folder, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(env.folder)], os.environ)
     pip = [str(env.python), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    for packages in ([TENSORFLOW[cuda]], ["--no-deps", *TENSORPOTENTIAL], list(OTHERS)):
+    for packages in steps:
         say(f"installing {' '.join(p for p in packages if p[0] != '-')}")
         _run([*pip, *packages], env.variables())
-    write_atomically(env.folder / MARK, json.dumps(wanted).encode())
+    write_atomically(env.folder / MARK, wanted.encode())
     return env
 
 

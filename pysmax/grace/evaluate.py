@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from pysmax.batches import batched
 from pysmax.dataset.progress import progress
 from pysmax.dataset.record import Record
 from pysmax.errors import SmaxError
@@ -86,21 +87,10 @@ def evaluate(
 def _compared(
     records: Iterator[tuple[Record, str, float]], predictor: Predictor
 ) -> Iterator[tuple[Record, float, Prediction]]:
-    part: list[tuple[Record, float]] = []
-    for record, _, energy in records:
-        part.append((record, energy))
-        if len(part) == BATCH:
-            yield from _batch(part, predictor)
-            part = []
-    if part:
-        yield from _batch(part, predictor)
-
-
-def _batch(
-    part: list[tuple[Record, float]], predictor: Predictor
-) -> Iterator[tuple[Record, float, Prediction]]:
-    for (record, energy), found in zip(part, predictor.predict([r.atoms for r, _ in part]), strict=True):
-        yield record, energy, found
+    for part in batched(records, BATCH):
+        predictions = predictor.predict([record.atoms for record, _, _ in part])
+        for (record, _, energy), found in zip(part, predictions, strict=True):
+            yield record, energy, found
 
 
 def _table(file: IO[str]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pysmax.grace.environment import locate
 from pysmax.grace.maker import how_it_ended
 from pysmax.grace.model import Model
 
-BATCH = 500
+BATCH = 500  # structures of one request
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,6 @@ class Predictor:
             )
             for k, a in enumerate(frames)
         ]
-
-    def stream(self, frames: Iterable[ase.Atoms], batch: int = BATCH) -> Iterator[Prediction]:
-        """Like ``predict``, ``batch`` structures at a time."""
-        part: list[ase.Atoms] = []
-        for a in frames:
-            part.append(a)
-            if len(part) == batch:
-                yield from self.predict(part)
-                part = []
-        if part:
-            yield from self.predict(part)
 
     def _unknown(self, symbols: Sequence[str]) -> str:
         return f"element {' '.join(symbols)} not among the model's ({' '.join(self.model.elements)})"

@@ -1,6 +1,7 @@
 // Bispectrum kernel on its own: gradient against finite differences, agreement of the instruction
 // sets, invariances, edge cases. Prints what it checks; exit status 1 on failure.
 
+#include "check.h"
 #include "bispectrum.h"
 
 #include <algorithm>
@@ -16,15 +17,6 @@
 using namespace smax;
 
 namespace {
-
-int failures = 0;
-
-void check(const std::string &what, double value, double limit)
-{
-  const bool ok = value <= limit;    // false for NaN
-  if (!ok) failures++;
-  std::printf("%-4s %-60s %9.2e <= %.0e\n", ok ? "ok" : "FAIL", what.c_str(), value, limit);
-}
 
 // Neighbour rows that own their arrays.
 struct Rows {

@@ -1,6 +1,7 @@
 // GRACE kernel on its own: energies against plain loops, gradient against finite differences,
 // invariances, agreement of the instruction sets, edge cases. Exit status 1 on failure.
 
+#include "check.h"
 #include "grace_synthetic.h"
 
 #include <algorithm>
@@ -12,15 +13,6 @@ using namespace smax;
 using namespace synthetic;
 
 namespace {
-
-int failures = 0;
-
-void check(const std::string &what, double value, double limit)
-{
-  const bool ok = value <= limit;    // false for NaN
-  if (!ok) failures++;
-  std::printf("%-4s %-60s %9.2e <= %.0e\n", ok ? "ok" : "FAIL", what.c_str(), value, limit);
-}
 
 // Atoms and bonds that own their arrays.
 struct Rows {

@@ -104,6 +104,7 @@ def test_where_the_environment_is_looked_for(tmp_path: Path, monkeypatch: pytest
         environment.locate()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("")
+    (tmp_path / "other" / "pyvenv.cfg").write_text("")  # an environment, but not one of ours
     with pytest.raises(SmaxError, match="holds something else"):
         environment.install(tmp_path / "other")
     assert (tmp_path / "other" / "thesis.tex").exists()
@@ -118,6 +119,8 @@ def test_a_failing_pip_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv(environment.VARIABLE, raising=False)
     with pytest.raises(SmaxError, match=r"no .complete. GRACE environment"):
         environment.locate()
+    with pytest.raises(SmaxError, match="failed: ERROR"):  # what it has begun itself, it begins again
+        environment.install(tmp_path / "env", say=lambda s: None)
 
 
 def test_folders_that_are_no_models(tmp_path: Path) -> None:
