@@ -1,0 +1,33 @@
+"""Settings of a user, checked against a model: one sentence for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pysmax.errors import SmaxError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def checked(model: type[M], settings: Mapping[str, Any], what: str = "setting", context: object = None) -> M:
+    """The model with these settings. Raises SmaxError: the key, the value found, what was expected."""
+    try:
+        return model.model_validate(dict(settings), context=context)
+    except ValidationError as e:
+        raise SmaxError(sentence(e, model, what)) from None
+
+
+def sentence(error: ValidationError, model: type[BaseModel], what: str = "setting") -> str:
+    """The first error: key, value found, what was expected."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{what} {key}: unknown, expected one of {', '.join(model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{what} {key}: not given"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"{what} {key}: found {first['input']!r}; {message}" if key else message

@@ -1,0 +1,16 @@
+"""The studies by name."""
+
+from __future__ import annotations
+
+from pysmax.errors import SmaxError
+from pysmax.studies import anneal
+from pysmax.studies.study import Study
+
+STUDIES: dict[str, Study] = {s.name: s for s in (anneal.STUDY,)}
+
+
+def find(name: str) -> Study:
+    """SmaxError if there is none of that name."""
+    if name not in STUDIES:
+        raise SmaxError(f"study {name}: unknown, expected one of {', '.join(STUDIES)}")
+    return STUDIES[name]
