@@ -14,6 +14,7 @@ from pysmax.cli.grace import app as grace
 from pysmax.cli.grace import evaluate, runs, train
 from pysmax.cli.label import label
 from pysmax.cli.merge import merge
+from pysmax.cli.studies import analyse, render, watch
 
 app = typer.Typer(
     help="Maximum-entropy datasets of atomic structures.",
@@ -33,6 +34,9 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(runs)
 app.add_typer(grace, name="grace")
+app.command()(render)
+app.command()(analyse)
+app.command()(watch)
 
 
 @app.command()

@@ -34,7 +34,9 @@ def crystal(structure: str) -> ase.Atoms:
             except (ValueError, RuntimeError):  # hexagonal
                 return ase.build.bulk(structure, orthorhombic=True)
         except (ValueError, RuntimeError, KeyError) as e:
-            raise SmaxError(f"structure {structure}: ASE knows no crystal of it ({e}), expected a file") from None
+            raise SmaxError(
+                f"structure {structure}: ASE knows no crystal of it ({e}), expected a file"
+            ) from None
     try:
         atoms = ase.io.read(structure)
     except FileNotFoundError:

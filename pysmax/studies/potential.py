@@ -194,5 +194,7 @@ def _setfl(path: Path) -> tuple[str, ...]:
     """Elements of an eam/alloy or eam/fs file: its fourth line."""
     line: Any = (read_text(path).splitlines()[3:4] or [""])[0].split()
     if len(line) < 2 or line[0] != str(len(line) - 1):
-        raise SmaxError(f"{path}: line 4 is '{' '.join(line)[:60]}', expected the number of elements and names")
+        raise SmaxError(
+            f"{path}: line 4 is '{' '.join(line)[:60]}', expected the number of elements and names"
+        )
     return tuple(line[1:])

@@ -98,7 +98,11 @@ def _fill(
 
 
 def _input(
-    study: Study, parameters: Parameters, prepared: Prepared, model: potentials.Potential, note: dict[str, Any]
+    study: Study,
+    parameters: Parameters,
+    prepared: Prepared,
+    model: potentials.Potential,
+    note: dict[str, Any],
 ) -> str:
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(templates_folder()) / "studies"),

@@ -40,7 +40,9 @@ class Dynamics(Parameters):
     timestep_fs: Annotated[Positive, Field(description="fs")] = 1.0
     temperature: Annotated[
         tuple[Positive, ...],
-        Field(min_length=1, description="K; several: straight lines between them, over equal numbers of steps"),
+        Field(
+            min_length=1, description="K; several: straight lines between them, over equal numbers of steps"
+        ),
     ] = (300.0,)
     pressure: Annotated[
         tuple[Finite, ...] | None,
@@ -73,9 +75,7 @@ class Dynamics(Parameters):
         if self.pressure is not None:
             p = self.pressure if len(self.pressure) > 1 else self.pressure * len(t)
         n = len(t) - 1
-        return [
-            {"k": k, "n": n, "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]} for k in range(n)
-        ]
+        return [{"k": k, "n": n, "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]} for k in range(n)]
 
 
 @dataclass

@@ -1,0 +1,53 @@
+"""Pictures of structures by OVITO's Tachyon renderer, without a screen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ovito.data import DataCollection
+
+
+def colours(elements: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """RGB of each element: colours that can be told apart, in the order of the elements."""
+    import matplotlib as mpl
+
+    names = mpl.colormaps["tab10" if len(elements) <= 10 else "turbo"]
+    if len(elements) <= 10:
+        return {e: tuple(names(k)[:3]) for k, e in enumerate(elements)}
+    return {e: tuple(names(k / (len(elements) - 1))[:3]) for k, e in enumerate(elements)}
+
+
+def picture(
+    data: DataCollection,
+    elements: Sequence[str],
+    size: tuple[int, int] = (800, 600),
+    direction: tuple[float, float, float] = (-1.0, -2.0, -0.7),
+    colour: dict[str, tuple[float, float, float]] | None = None,
+) -> bytes:
+    """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ..."""
+    from ovito.pipeline import Pipeline, StaticSource
+    from ovito.vis import TachyonRenderer, Viewport
+
+    data = data.clone()
+    chosen = colour or colours(elements)
+    rgb = np.array([chosen[e] for e in elements])
+    particles: Any = data.particles_
+    particles.create_property("Color", data=rgb[np.asarray(particles.particle_types) - 1])
+    pipeline = Pipeline(source=StaticSource(data=data))
+    pipeline.add_to_scene()
+    try:
+        view = Viewport(type=Viewport.Type.Perspective, camera_dir=direction)
+        view.zoom_all(size=size)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "picture.png"
+            renderer = TachyonRenderer(shadows=False, antialiasing_samples=6)
+            view.render_image(filename=str(path), size=size, renderer=renderer, background=(1, 1, 1))
+            return path.read_bytes()
+    finally:
+        pipeline.remove_from_scene()

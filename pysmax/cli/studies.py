@@ -1,0 +1,82 @@
+"""pysmax render, analyse, watch: the simulations of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+Study = Annotated[str | None, typer.Argument(help="See --list.")]
+
+
+def render(
+    study: Study = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Studies and their systems; of STUDY, its parameters.")
+    ] = False,
+    system: Annotated[str | None, typer.Option(help="A named set of values; default: the first.")] = None,
+    potential: Annotated[
+        str | None, typer.Option(help="potential.yaml, the folder of a GRACE model, or stand-in.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write, new or empty.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value (YAML): a parameter of the study.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with parameters; --set goes over them.")] = None,
+    scale: Annotated[Literal["full", "smoke"], typer.Option(help="smoke: about a minute.")] = "full",
+) -> None:
+    """Write a LAMMPS input of a study, with all it needs, to a folder."""
+    from pysmax.cli.label import parse_settings
+    from pysmax.errors import SmaxError
+    from pysmax.studies import describe
+    from pysmax.studies import render as rendered
+
+    if listed:
+        for line in describe.parameters(study) if study else describe.studies():
+            typer.echo(line)
+        return
+    if study is None or potential is None or to is None:
+        raise SmaxError(
+            "expected pysmax render STUDY --potential FILE -o FOLDER (pysmax render --list shows them)"
+        )
+    given: dict[str, Any] = {**(_read(config) if config else {}), **parse_settings(settings or [])}
+    folder = rendered(study, to, potential=potential, system=system, settings=given, scale=scale)
+    typer.echo(f"wrote {folder}; now: cd {folder} && mpirun -np 2 lmp -in in.{study}")
+
+
+def analyse(
+    study: Annotated[str, typer.Argument(help="The study.")],
+    folder: Annotated[Path, typer.Argument(help="Its folder.")],
+    to: Annotated[Path | None, typer.Option("-o", "--output", help="Default: FOLDER/analysis.")] = None,
+) -> None:
+    """Tables, figures and one page from a study that has run."""
+    from pysmax.analysis.registry import analyse as analysed
+
+    typer.echo(f"wrote {analysed(study, folder, to)}")
+
+
+def watch(
+    folder: Annotated[Path, typer.Argument(help="Of a study that runs.")],
+    once: Annotated[bool, typer.Option("--once", help="One line, then end.")] = False,
+) -> None:
+    """Progress, temperature and pressure of a study that runs."""
+    from pysmax.analysis.rendered import open_study
+    from pysmax.analysis.watch import watch as watched
+
+    watched(open_study(folder), once, typer.echo)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    from pysmax.errors import SmaxError
+    from pysmax.files import read_text
+
+    try:
+        found = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as e:
+        raise SmaxError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
+    if not isinstance(found, dict):
+        raise SmaxError(f"{path}: found no parameters, expected key: value")
+    return {str(k): v for k, v in found.items()}
