@@ -88,4 +88,5 @@ def check_frame(path: Path, run: Rendered) -> None:
 def elements_of(data: DataCollection, run: Rendered) -> np.ndarray[Any, Any]:
     """Element of each atom [n], from its type."""
     types = np.asarray(data.particles.particle_types)
-    return np.array(run.elements)[types - 1]
+    elements: np.ndarray[Any, Any] = np.array(run.elements)[types - 1]
+    return elements

@@ -17,10 +17,13 @@ def colours(elements: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     """RGB of each element: colours that can be told apart, in the order of the elements."""
     import matplotlib as mpl
 
-    names = mpl.colormaps["tab10" if len(elements) <= 10 else "turbo"]
-    if len(elements) <= 10:
-        return {e: tuple(names(k)[:3]) for k, e in enumerate(elements)}
-    return {e: tuple(names(k / (len(elements) - 1))[:3]) for k, e in enumerate(elements)}
+    few = len(elements) <= 10
+    colormap = mpl.colormaps["tab10" if few else "turbo"]
+    found = {}
+    for k, e in enumerate(elements):
+        r, g, b, _ = colormap(k if few else k / (len(elements) - 1))
+        found[e] = (float(r), float(g), float(b))
+    return found
 
 
 def picture(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pysmax.studies.study import Parameters
 
 @dataclass(frozen=True)
 class Rendered:
-    """``elements``: of atom types 1, 2, ...; ``counts``: atoms of each; ``facts``: what the study has noted."""
+    """``elements``: of atom types 1, 2, ...; ``counts``: atoms of each; ``facts``: noted by the study."""
 
     folder: Path
     study: str
@@ -72,7 +73,7 @@ def open_study(folder: str | Path, study: str | None = None) -> Rendered:
 
 
 def frame_files(run: Rendered) -> dict[int, Path]:
-    """Step -> file of every frame, in order. SmaxError if there are none, or one between others is missing."""
+    """Step -> file of every frame, in order. SmaxError if there are none, or one is missing."""
     pattern = re.compile(re.escape(run.study) + r"\.(\d+)\.dump")
     folder = run.folder / "frames"
     found = {int(m[1]): p for p in sorted(folder.glob("*.dump")) if (m := pattern.fullmatch(p.name))}
@@ -83,7 +84,7 @@ def frame_files(run: Rendered) -> dict[int, Path]:
     steps = sorted(found)
     p = run.parameters
     every = getattr(p, "every", lambda n: 0)(getattr(p, "frames", 1)) or min(
-        (b - a for a, b in zip(steps, steps[1:], strict=False)), default=1
+        (b - a for a, b in pairwise(steps)), default=1
     )
     for step in range(0, steps[-1] + 1, every):
         if step not in found:

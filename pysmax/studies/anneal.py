@@ -51,7 +51,7 @@ def crystal(structure: str) -> ase.Atoms:
 
 
 def _prepare(p: AnnealParameters) -> Prepared:
-    atoms = crystal(p.structure).repeat(p.repeat)
+    atoms: ase.Atoms = crystal(p.structure) * p.repeat
     atoms.pbc = True
     return Prepared(structures={"system.data": atoms}, values={"create_velocity": True})
 

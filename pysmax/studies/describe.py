@@ -21,7 +21,7 @@ def parameters(name: str) -> list[str]:
     for key, info in study.parameters.model_fields.items():
         default = "required" if info.is_required() else _shown(info.default)
         lines.append(f"  {key} = {default}" + (f"    # {info.description}" if info.description else ""))
-    for system, values in study.systems.items():
+    for system in study.systems:
         for scale in ("full", "smoke"):
             if chosen := study.values(system, scale):
                 words = ", ".join(f"{k}={_shown(v)}" for k, v in chosen.items())

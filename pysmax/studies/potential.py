@@ -1,4 +1,4 @@
-"""The potential of a study, from one small file to ``potential.mod``, the one place where inputs take it from."""
+"""The potential of a study: from one small file to ``potential.mod``, where all inputs take it from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pysmax.files import one_sentence, read_text
 from pysmax.settings import checked
 from pysmax.studies import stand_in
 
-STAND_IN = "stand-in"
+STAND_IN: Literal["stand-in"] = "stand-in"
 FOLDER = "potential"  # in a rendered study: the files that the potential needs
 PLACEHOLDER = "{elements}"
 
@@ -96,7 +96,7 @@ class Potential:
 
 
 def load(given: str | Path) -> Potential:
-    """Of ``stand-in``, a YAML file, or a folder with a GRACE model. SmaxError: what was found and expected."""
+    """Of ``stand-in``, a YAML file, or the folder of a GRACE model. Raises SmaxError."""
     if str(given) == STAND_IN:
         return _stand_in()
     path = Path(given)
