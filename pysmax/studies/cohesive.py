@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # eV/atom at 0 K; C. Kittel, Introduction to Solid State Physics, 8th ed., chapter 3, table 1.
-# H: half the dissociation energy of H2. He: its liquid. Not in the table: Pm, At, Fr, Pa, as their neighbours.
+# H: half the dissociation energy of H2; He: its liquid; Pm, At, Fr, Pa, not in the table: as neighbours.
 COHESIVE_EV = {
     "H": 2.24, "He": 0.001, "Li": 1.63, "Be": 3.32, "B": 5.81, "C": 7.37, "N": 4.92, "O": 2.60, "F": 0.84,
     "Ne": 0.020, "Na": 1.113, "Mg": 1.51, "Al": 3.39, "Si": 4.63, "P": 3.43, "S": 2.85, "Cl": 1.40,
