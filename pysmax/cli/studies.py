@@ -29,6 +29,7 @@ def render(
     """Write a LAMMPS input of a study, with all it needs, to a folder."""
     from pysmax.cli.label import parse_settings
     from pysmax.errors import SmaxError
+    from pysmax.settings import read_yaml
     from pysmax.studies import describe
     from pysmax.studies import render as rendered
 
@@ -40,7 +41,7 @@ def render(
         raise SmaxError(
             "expected pysmax render STUDY --potential FILE -o FOLDER (pysmax render --list shows them)"
         )
-    given: dict[str, Any] = {**(_read(config) if config else {}), **parse_settings(settings or [])}
+    given: dict[str, Any] = {**(read_yaml(config) if config else {}), **parse_settings(settings or [])}
     folder = rendered(study, to, potential=potential, system=system, settings=given, scale=scale)
     typer.echo(f"wrote {folder}; now: cd {folder} && mpirun -np 2 lmp -in in.{study}")
 
@@ -65,18 +66,3 @@ def watch(
     from pysmax.analysis.watch import watch as watched
 
     watched(open_study(folder), once, typer.echo)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    from pysmax.errors import SmaxError
-    from pysmax.files import read_text
-
-    try:
-        found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
-    if not isinstance(found, dict):
-        raise SmaxError(f"{path}: found no parameters, expected key: value")
-    return {str(k): v for k, v in found.items()}
