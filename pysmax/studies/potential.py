@@ -18,6 +18,7 @@ from pysmax.studies import stand_in
 STAND_IN: Literal["stand-in"] = "stand-in"
 FOLDER = "potential"  # in a rendered study: the files that the potential needs
 PLACEHOLDER = "{elements}"
+NOT_NEEDED = ("uq", "evaluation")  # beside a GRACE model: large, and of no use to LAMMPS
 
 
 class PotentialFile(BaseModel):
@@ -89,7 +90,7 @@ class Potential:
             target = folder / FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target)
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns(*NOT_NEEDED))
             else:
                 shutil.copyfile(source, target)
 

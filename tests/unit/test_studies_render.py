@@ -158,6 +158,7 @@ def test_a_grace_model_brings_its_elements_and_files(tmp_path: Path) -> None:
     model.mkdir(parents=True)
     (model / "saved_model.pb").write_bytes(b"graph")
     (model / "metadata.yaml").write_text("chemical_symbols: [Pd, Cu, Ag]\ncutoff: 6.0\n")
+    (model / "evaluation").mkdir()
     (model / "references.yaml").write_text("Ag: -1.0\nCu: -2.0\nPd: -3.0\n")
     ase.io.write(
         tmp_path / "AgPd.extxyz", ase.Atoms("AgPd", [[0, 0, 0], [2, 2, 2]], cell=[4, 4, 4], pbc=True)
@@ -169,6 +170,7 @@ def test_a_grace_model_brings_its_elements_and_files(tmp_path: Path) -> None:
         "pair_coeff * * potential/model Pd Ag",
     ]
     assert (folder / "potential" / "model" / "saved_model.pb").read_bytes() == b"graph"
+    assert not (folder / "potential" / "model" / "evaluation").exists()
     shutil.copy(model / "saved_model.pb", model / "native.npz")
     assert potential.load(model).commands[0] == "pair_style grace/native references yes"
     assert potential.load(written(tmp_path, model="run", native=False)).commands[0].split()[1] == "grace"
