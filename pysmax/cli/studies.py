@@ -48,13 +48,38 @@ def render(
 
 def analyse(
     study: Annotated[str, typer.Argument(help="The study.")],
-    folder: Annotated[Path, typer.Argument(help="Its folder.")],
-    to: Annotated[Path | None, typer.Option("-o", "--output", help="Default: FOLDER/analysis.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Its folder; several: the runs are compared, too.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: FOLDER/analysis; of a comparison, needed.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value (YAML): an option of the analysis.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="The options of the analysis.")] = False,
 ) -> None:
     """Tables, figures and one page from a study that has run."""
-    from pysmax.analysis.registry import analyse as analysed
+    from pysmax.analysis import registry
+    from pysmax.cli.label import parse_settings
+    from pysmax.errors import SmaxError
+    from pysmax.studies import describe
 
-    typer.echo(f"wrote {analysed(study, folder, to)}")
+    if listed:
+        for line in describe.fields(registry.options_of(study)) or [f"{study}: no options"]:
+            typer.echo(line)
+        return
+    options = parse_settings(settings or [])
+    if not folders:
+        raise SmaxError("expected pysmax analyse STUDY FOLDER (pysmax analyse STUDY --list shows options)")
+    if len(folders) == 1:
+        typer.echo(f"wrote {registry.analyse(study, folders[0], to, options)}")
+        return
+    if to is None:
+        raise SmaxError(
+            f"found {len(folders)} folders and no -o FOLDER, expected where to write the comparison"
+        )
+    typer.echo(f"wrote {registry.compare(study, folders, to, options)}")
 
 
 def watch(
