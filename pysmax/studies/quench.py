@@ -15,8 +15,18 @@ from pysmax.studies.stand_in import radius
 from pysmax.studies.study import Count, Dynamics, Element, Positive, Prepared, Study, System
 
 # Table 8
-LAVA = {"O": 2305, "Si": 1410, "Al": 412, "Fe": 282, "Ca": 208, "Na": 118, "Mg": 116, "K": 104, "Ti": 28}
-MENDELEEV = dict.fromkeys(chemical_symbols[1:95], 106)  # H ... Pu
+LAVA: dict[str, float] = {
+    "O": 2305,
+    "Si": 1410,
+    "Al": 412,
+    "Fe": 282,
+    "Ca": 208,
+    "Na": 118,
+    "Mg": 116,
+    "K": 104,
+    "Ti": 28,
+}
+MENDELEEV: dict[str, float] = dict.fromkeys(chemical_symbols[1:95], 106)  # H ... Pu
 
 
 class QuenchParameters(Dynamics):
@@ -24,7 +34,7 @@ class QuenchParameters(Dynamics):
 
     composition: Annotated[
         dict[Element, Positive],
-        Field(min_length=1, description="atoms of each element; with atoms=N: proportions of any scale"),
+        Field(description="atoms of each element; with atoms=N: proportions of any scale"),
     ] = LAVA
     atoms: Annotated[
         Count | None, Field(description="atoms in all, shared out by composition, each element at least once")
@@ -65,6 +75,8 @@ class QuenchParameters(Dynamics):
 
     @model_validator(mode="after")
     def _countable(self) -> QuenchParameters:
+        if not self.composition:
+            raise ValueError("composition: found no element; expected such as {Fe: 100, Si: 200}")
         if self.atoms is None:
             for element, n in self.composition.items():
                 if n != round(n):
@@ -74,7 +86,7 @@ class QuenchParameters(Dynamics):
                     )
         elif self.atoms < len(self.composition):
             raise ValueError(
-                f"atoms: found {self.atoms} for {len(self.composition)} elements; expected one of each or more"
+                f"atoms: found {self.atoms} for {len(self.composition)} elements; expected as many or more"
             )
         return self
 
