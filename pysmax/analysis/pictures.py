@@ -32,16 +32,26 @@ def picture(
     size: tuple[int, int] = (800, 600),
     direction: tuple[float, float, float] = (-1.0, -2.0, -0.7),
     colour: dict[str, tuple[float, float, float]] | None = None,
+    only: Any = None,
+    rgb: Any = None,
 ) -> bytes:
-    """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ..."""
+    """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ...
+
+    ``only``: mask of the atoms shown [n]; ``rgb``: colours [n, 3] instead of those of the elements.
+    """
     from ovito.pipeline import Pipeline, StaticSource
     from ovito.vis import TachyonRenderer, Viewport
 
     data = data.clone()
     chosen = colour or colours(elements)
-    rgb = np.array([chosen[e] for e in elements])
     particles: Any = data.particles_
-    particles.create_property("Color", data=rgb[np.asarray(particles.particle_types) - 1])
+    if rgb is None:
+        rgb = np.array([chosen[e] for e in elements])[np.asarray(particles.particle_types) - 1]
+    particles.create_property("Color", data=rgb)
+    if particles.bonds is not None:
+        particles.bonds_.vis.enabled = False
+    if only is not None:
+        particles.delete_elements(~np.asarray(only))
     pipeline = Pipeline(source=StaticSource(data=data))
     pipeline.add_to_scene()
     try:

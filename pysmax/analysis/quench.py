@@ -1,0 +1,162 @@
+"""Study ``quench``: distances, domains, clusters to label, the bond graph (II.7; Figs. 6, 7, 18, 19)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pysmax.analysis import quench_figures, silicides
+from pysmax.analysis.anneal import history
+from pysmax.analysis.bonds import bond_counts, bond_modifiers
+from pysmax.analysis.communities import communities
+from pysmax.analysis.domains import METALLIC, domains
+from pysmax.analysis.frames import Frames, elements_of
+from pysmax.analysis.output import Output, Table
+from pysmax.analysis.pictures import colours, picture
+from pysmax.analysis.quench_compare import compare
+from pysmax.analysis.quench_cylinders import cut_cylinders
+from pysmax.analysis.quench_domains import domain_history
+from pysmax.analysis.quench_options import QuenchOptions
+from pysmax.analysis.rdf import MOST_ELEMENTS, Pair, Rdf, partial_rdf
+from pysmax.analysis.rendered import Rendered
+from pysmax.moments import Array
+
+if TYPE_CHECKING:
+    from ovito.data import DataCollection
+
+__all__ = ["OPTIONS", "analyse", "compare"]
+
+OPTIONS = QuenchOptions
+PAIRS = 6  # shown if none are given
+
+
+def analyse(run: Rendered, options: QuenchOptions) -> Output:
+    """Raises SmaxError for output that is missing, torn, or of another study."""
+    output = Output("A mixture cooled from the melt")
+    history(run, output)
+    frames = Frames(run, bond_modifiers(run.elements, options.bond_factor))
+    tail = range(max(0, len(frames) - options.average_frames), len(frames))
+    counts = bond_counts((frames[k] for k in tail), len(run.elements))
+    output.summary |= {"frames": len(frames), "frames_averaged": len(tail)}
+    _distances(run, options, frames, tail, counts, output)
+    domain_history(run, options, frames, output)
+    _silicides(run, options, frames, tail, output)
+    _graph(run, options, frames[-1], counts, output)
+    cut_cylinders(run, options, frames, output)
+    output.summary["options"] = options.model_dump(mode="json")
+    return output
+
+
+def _distances(
+    run: Rendered, options: QuenchOptions, frames: Frames, tail: range, counts: Array, output: Output
+) -> None:
+    pairs = [_pair(text) for text in options.pairs] or _most_bonded(run, counts)
+    rdf = partial_rdf((frames[k] for k in tail), run.elements, pairs, options.rdf_cutoff_A, options.rdf_bins)
+    names = ["-".join(p) for p in rdf.g]
+    columns = [rdf.r, *rdf.g.values()]
+    output.tables["rdf"] = Table(
+        "g(r)", ["r_A", *names], [list(map(float, row)) for row in zip(*columns, strict=True)], page=False
+    )
+    output.figures["rdf"] = quench_figures.rdf_figure(rdf)
+    output.captions["rdf"] = f"Partial radial distribution functions, mean of the last {len(tail)} frames."
+
+
+def _pair(text: str) -> Pair:
+    a, b = text.split("-")
+    return a, b
+
+
+def _most_bonded(run: Rendered, counts: Array) -> list[Pair]:
+    """The pairs with most bonds, and Fe-Si where there is any."""
+    first, second = np.triu_indices(len(run.elements))
+    order = np.argsort(-counts[first, second], kind="stable")[:PAIRS]
+    pairs = [(run.elements[first[k]], run.elements[second[k]]) for k in order]
+    if {"Fe", "Si"} <= set(run.counts) and not {("Fe", "Si"), ("Si", "Fe")} & set(pairs):
+        pairs[-1] = ("Fe", "Si")
+    return pairs[: MOST_ELEMENTS // 2]
+
+
+def _silicides(run: Rendered, options: QuenchOptions, frames: Frames, tail: range, output: Output) -> None:
+    """Iron and silicon of the metallic domain against crystals; nothing where there is no such phase."""
+
+    def metallic(data: DataCollection) -> npt.NDArray[np.bool_]:
+        return domains(data, run.elements, options.anions, options.oxide_share)[METALLIC].inside
+
+    if not {"Fe", "Si"} <= set(run.counts):
+        return
+    size = (options.rdf_cutoff_A, options.rdf_bins)
+    rdf = partial_rdf((frames[k] for k in tail), run.elements, silicides.PAIRS, *size, chosen=metallic)
+    pairs = [p for p in silicides.PAIRS if rdf[p].any()]
+    if ("Fe", "Si") not in pairs:
+        output.summary["silicide"] = "no Fe-Si pairs in the metallic domain"
+        return
+    known = silicides.reference_rdfs(*size, options.reference_sigma_A)
+    likeness = silicides.likeness(rdf, known, pairs)
+    nearest = max(likeness, key=lambda name: likeness[name]["overlap_mean"])
+    output.summary["silicide"] = {"most_similar": nearest, **likeness}
+    output.figures["silicides"] = quench_figures.silicide_figure(rdf, known, pairs)
+    output.captions["silicides"] = (
+        "Distances of iron and silicon in the metallic domain, and of crystals (shells "
+        f"{options.reference_sigma_A:g} Å wide; each curve has area 1). Most similar: {nearest}."
+    )
+    output.tables["silicides"] = _silicide_table(rdf, known, pairs)
+
+
+def _silicide_table(rdf: Rdf, known: dict[str, Rdf], pairs: list[Pair]) -> Table:
+    names, columns = ["r_A"], [rdf.r]
+    for label, one in {"run": rdf, **known}.items():
+        for pair in pairs:
+            names.append(f"{label}_{'-'.join(pair)}_per_A")
+            columns.append(one.distances(pair) / (rdf.r[1] - rdf.r[0]))
+    rows = [list(map(float, row)) for row in zip(*columns, strict=True)]
+    return Table("Distances of the Fe-Si phase and of crystals", names, rows, page=False)
+
+
+def _graph(
+    run: Rendered, options: QuenchOptions, data: DataCollection, counts: Array, output: Output
+) -> None:
+    present = [k for k, e in enumerate(run.elements) if run.counts.get(e)]
+    elements = [run.elements[k] for k in present]
+    counts = counts[np.ix_(present, present)]
+    found = communities(counts, elements, options.resolution, options.seed)
+    output.tables["bonds"] = Table(
+        "Bonds per pair of elements",
+        ["element_1", "element_2", "bonds"],
+        [
+            [a, elements[j], float(counts[i, j])]
+            for i, a in enumerate(elements)
+            for j in range(i, len(elements))
+        ],
+        page=False,
+    )
+    output.tables["partition"] = Table(
+        "Community of each element",
+        ["element", "community"],
+        [[e, k] for k, c in enumerate(found, 1) for e in c.elements],
+        page=False,
+    )
+    shown = found[: quench_figures.SHOWN]
+    output.tables["communities"] = Table(
+        "Most significant communities of the bond graph",
+        ["community", "elements", "bonds_inside", "bonds_by_chance", "significance_sigma"],
+        [[k, " ".join(c.elements), c.bonds, c.expected, c.significance] for k, c in enumerate(shown, 1)],
+    )
+    output.summary["communities"] = len(found)
+    output.summary |= {f"community_{k}": " ".join(c.elements) for k, c in enumerate(shown, 1)}
+    label = f"bonds (mean of {output.summary['frames_averaged']} frames)"
+    output.figures["bonds"] = quench_figures.bond_figure(counts, elements, found, label)
+    output.captions["bonds"] = "Bonds between elements; blue frames: the most significant communities."
+    kinds = elements_of(data, run)
+    black = dict.fromkeys(run.elements, (0.0, 0.0, 0.0))
+    panels = [
+        (
+            f"{k}: {np.isin(kinds, c.elements).sum()} atoms",
+            picture(data, run.elements, colour=black | colours(c.elements), only=np.isin(kinds, c.elements)),
+            colours(c.elements),
+        )
+        for k, c in enumerate(shown, 1)
+    ]
+    output.figures["communities"] = quench_figures.gallery(panels)
+    output.captions["communities"] = "Atoms of the most significant communities in the last frame."

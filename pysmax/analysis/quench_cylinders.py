@@ -1,0 +1,68 @@
+"""Cylinders of study ``quench``: cut at random out of its middle and its last frame (Table 10)."""
+
+from __future__ import annotations
+
+import io
+
+import ase
+import ase.io
+import numpy as np
+
+from pysmax.analysis.cylinders import cut, shortest_axis
+from pysmax.analysis.frames import Frames, elements_of
+from pysmax.analysis.output import Output, Table
+from pysmax.analysis.quench_options import QuenchOptions
+from pysmax.analysis.rendered import Rendered
+from pysmax.errors import SmaxError
+
+
+def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output: Output) -> None:
+    wanted = {len(frames) // 2: options.cylinders_middle, len(frames) - 1: options.cylinders_last}
+    try:
+        made = [atoms for k, n in wanted.items() for atoms in _cut(run, options, frames, k, n)]
+    except SmaxError as e:
+        if "cylinder_radius_A" in options.model_fields_set:
+            raise
+        output.summary["cylinders"] = f"none: {e}"
+        return
+    rows = [
+        [k, a.info["step"], a.info["centre"], len(a), int(a.arrays["bulk"].sum()), str(a.symbols)]
+        for k, a in enumerate(made)
+    ]
+    names = ["cylinder", "step", "atom_on_its_axis", "atoms", "bulk_atoms", "formula"]
+    output.tables["cylinders"] = Table("Cylinders in cylinders.extxyz", names, rows)
+    output.summary["cylinders"] = len(made)
+    if made:
+        text = io.StringIO()
+        ase.io.write(text, made, format="extxyz")
+        output.files["cylinders.extxyz"] = text.getvalue().encode()
+
+
+def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) -> list[ase.Atoms]:
+    """Around ``n`` atoms of frame ``k``, drawn at random, each once: a cylinder has an atom on its axis."""
+    data = frames[k]
+    symbols, cell = elements_of(data, run), np.asarray(data.cell)[:, :3].T
+    axis = shortest_axis(cell)
+    if options.cylinder_axis != "shortest":
+        axis = "xyz".index(options.cylinder_axis)
+    ids = np.asarray(data.particles.identifiers)
+    draw = np.random.default_rng([options.seed, frames.steps[k]]).permutation(len(symbols))[:n]
+    found = []
+    for centre in draw:
+        atoms = cut(
+            np.asarray(data.particles.positions),
+            symbols,
+            cell,
+            centre=int(centre),
+            axis=axis,
+            radius=options.cylinder_radius_A,
+            vacuum=options.cylinder_vacuum_A,
+        )
+        atoms.info |= {
+            "source": f"quench {run.system}, {run.potential}",
+            "step": frames.steps[k],
+            "centre": f"{symbols[centre]}{ids[centre]}",
+            "radius_A": options.cylinder_radius_A,
+        }
+        found.append(atoms)
+    return found
