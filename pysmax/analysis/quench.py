@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pysmax.analysis import quench_figures, silicides
 from pysmax.analysis.anneal import history
 from pysmax.analysis.bonds import bond_counts, bond_modifiers
-from pysmax.analysis.communities import communities
+from pysmax.analysis.communities import Community, communities
 from pysmax.analysis.domains import METALLIC, domains
 from pysmax.analysis.frames import Frames, elements_of
 from pysmax.analysis.output import Output, Table
@@ -19,7 +19,7 @@ from pysmax.analysis.quench_compare import compare
 from pysmax.analysis.quench_cylinders import cut_cylinders
 from pysmax.analysis.quench_domains import domain_history
 from pysmax.analysis.quench_options import QuenchOptions
-from pysmax.analysis.rdf import MOST_ELEMENTS, Pair, Rdf, partial_rdf
+from pysmax.analysis.rdf import Pair, Rdf, partial_rdf
 from pysmax.analysis.rendered import Rendered
 from pysmax.moments import Array
 
@@ -75,7 +75,7 @@ def _most_bonded(run: Rendered, counts: Array) -> list[Pair]:
     pairs = [(run.elements[first[k]], run.elements[second[k]]) for k in order]
     if {"Fe", "Si"} <= set(run.counts) and not {("Fe", "Si"), ("Si", "Fe")} & set(pairs):
         pairs[-1] = ("Fe", "Si")
-    return pairs[: MOST_ELEMENTS // 2]
+    return pairs
 
 
 def _silicides(run: Rendered, options: QuenchOptions, frames: Frames, tail: range, output: Output) -> None:
@@ -86,32 +86,33 @@ def _silicides(run: Rendered, options: QuenchOptions, frames: Frames, tail: rang
 
     if not {"Fe", "Si"} <= set(run.counts):
         return
-    size = (options.rdf_cutoff_A, options.rdf_bins)
+    size = (options.reference_cutoff_A, options.rdf_bins)
     rdf = partial_rdf((frames[k] for k in tail), run.elements, silicides.PAIRS, *size, chosen=metallic)
-    pairs = [p for p in silicides.PAIRS if rdf[p].any()]
-    if ("Fe", "Si") not in pairs:
-        output.summary["silicide"] = "no Fe-Si pairs in the metallic domain"
+    neighbours = rdf.neighbours("Fe", "Si", silicides.BOND_A)
+    if neighbours < 1 or not all(rdf[p].any() for p in silicides.PAIRS):
+        near = f"{neighbours:.2f} neighbours Si within {silicides.BOND_A} A"
+        output.summary["silicide"] = f"none: iron in the metallic domain has {near}"
         return
     known = silicides.reference_rdfs(*size, options.reference_sigma_A)
-    likeness = silicides.likeness(rdf, known, pairs)
+    likeness = silicides.likeness(rdf, known)
     nearest = max(likeness, key=lambda name: likeness[name]["overlap_mean"])
-    output.summary["silicide"] = {"most_similar": nearest, **likeness}
-    output.figures["silicides"] = quench_figures.silicide_figure(rdf, known, pairs)
+    output.summary["silicide"] = {"most_similar": nearest, "Si_around_Fe": neighbours, **likeness}
+    output.figures["silicides"] = quench_figures.silicide_figure(rdf, known, silicides.PAIRS)
     output.captions["silicides"] = (
-        "Distances of iron and silicon in the metallic domain, and of crystals (shells "
-        f"{options.reference_sigma_A:g} Å wide; each curve has area 1). Most similar: {nearest}."
+        "Iron and silicon of the metallic domain, and crystals, their shells "
+        f"{options.reference_sigma_A:g} Å wide; every curve has area 1. Most similar: {nearest}."
     )
-    output.tables["silicides"] = _silicide_table(rdf, known, pairs)
+    output.tables["silicides"] = _silicide_table(rdf, known)
 
 
-def _silicide_table(rdf: Rdf, known: dict[str, Rdf], pairs: list[Pair]) -> Table:
+def _silicide_table(rdf: Rdf, known: dict[str, Rdf]) -> Table:
     names, columns = ["r_A"], [rdf.r]
     for label, one in {"run": rdf, **known}.items():
-        for pair in pairs:
+        for pair in silicides.PAIRS:
             names.append(f"{label}_{'-'.join(pair)}_per_A")
-            columns.append(one.distances(pair) / (rdf.r[1] - rdf.r[0]))
+            columns.append(one.shape(pair) / (rdf.r[1] - rdf.r[0]))
     rows = [list(map(float, row)) for row in zip(*columns, strict=True)]
-    return Table("Distances of the Fe-Si phase and of crystals", names, rows, page=False)
+    return Table("g(r) of the Fe-Si phase and of crystals, area 1", names, rows, page=False)
 
 
 def _graph(
@@ -148,15 +149,15 @@ def _graph(
     label = f"bonds (mean of {output.summary['frames_averaged']} frames)"
     output.figures["bonds"] = quench_figures.bond_figure(counts, elements, found, label)
     output.captions["bonds"] = "Bonds between elements; blue frames: the most significant communities."
-    kinds = elements_of(data, run)
-    black = dict.fromkeys(run.elements, (0.0, 0.0, 0.0))
-    panels = [
-        (
-            f"{k}: {np.isin(kinds, c.elements).sum()} atoms",
-            picture(data, run.elements, colour=black | colours(c.elements), only=np.isin(kinds, c.elements)),
-            colours(c.elements),
-        )
-        for k, c in enumerate(shown, 1)
-    ]
+    panels = [_members(data, run, k, c) for k, c in enumerate(shown, 1)]
     output.figures["communities"] = quench_figures.gallery(panels)
     output.captions["communities"] = "Atoms of the most significant communities in the last frame."
+
+
+def _members(data: DataCollection, run: Rendered, rank: int, community: Community) -> quench_figures.Panel:
+    """The atoms of a community, alone."""
+    inside = np.isin(elements_of(data, run), community.elements)
+    chosen = colours(community.elements)
+    every = dict.fromkeys(run.elements, (0.0, 0.0, 0.0)) | chosen
+    png = picture(data, run.elements, colour=every, only=inside, size=quench_figures.SMALL)
+    return f"{rank}: {inside.sum()} atoms", png, chosen

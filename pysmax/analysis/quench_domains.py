@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from pysmax.analysis import quench_figures
-from pysmax.analysis.domains import METALLIC, Domain, domains
+from pysmax.analysis.domains import METALLIC, OXIDE, Domain, domains
 from pysmax.analysis.frames import Frames, elements_of
 from pysmax.analysis.output import Output, Table
 from pysmax.analysis.pictures import colours, picture
 from pysmax.analysis.quench_options import QuenchOptions
 from pysmax.analysis.rendered import Rendered
+from pysmax.moments import Array
 from pysmax.studies.study import Dynamics
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 CLUSTERS = 10  # of each domain in the table
 LEGEND = 20  # elements that a legend can hold
-GREY_BLUE, RED = (0.62, 0.71, 0.84), (0.84, 0.37, 0.0)
+METALLIC_RGB, OXIDE_RGB, OTHER_RGB = (0.84, 0.37, 0.0), (0.62, 0.71, 0.84), (0.8, 0.8, 0.8)
 
 
 def domain_history(run: Rendered, options: QuenchOptions, frames: Frames, output: Output) -> None:
@@ -63,7 +65,7 @@ def domain_history(run: Rendered, options: QuenchOptions, frames: Frames, output
     output.tables["clusters"] = _clusters(data, run, last)
     output.figures["structure"] = _structure(data, run, last)
     output.captions["structure"] = (
-        f"Step {steps[-1]}: all atoms by element, by domain, and those of the metallic domain by element."
+        f"Step {steps[-1]}: all atoms, their domains, the metallic domain by element and by cluster."
     )
 
 
@@ -90,11 +92,24 @@ def _formula(elements: np.ndarray[tuple[int], np.dtype[np.str_]]) -> str:
 def _structure(data: DataCollection, run: Rendered, found: Mapping[str, Domain]) -> Figure:
     by_element = colours(run.elements)
     legend = by_element if len(by_element) <= LEGEND else {}
-    metallic = found[METALLIC].inside
-    rgb = np.where(metallic[:, None], RED, GREY_BLUE)
+    metallic = found[METALLIC]
+    in_domain = np.where(metallic.inside[:, None], METALLIC_RGB, OXIDE_RGB)
+    by_size = colours([f"{k}: {n} atoms" for k, n in enumerate(metallic.sizes[:CLUSTERS], 1)])
+    palette = np.array([OTHER_RGB, *by_size.values(), OTHER_RGB])
+    in_cluster = palette[np.minimum(metallic.cluster, len(by_size) + 1)]
+
+    def panel(
+        title: str,
+        legend: quench_figures.Colours,
+        only: npt.NDArray[np.bool_] | None = None,
+        rgb: Array | None = None,
+    ) -> quench_figures.Panel:
+        return title, picture(data, run.elements, size=quench_figures.SMALL, only=only, rgb=rgb), legend
+
     panels = [
-        ("all atoms", picture(data, run.elements), legend),
-        ("domains", picture(data, run.elements, rgb=rgb), {"metallic": RED, "oxide": GREY_BLUE}),
-        ("metallic domain", picture(data, run.elements, only=metallic), legend),
+        panel("all atoms", legend),
+        panel("domains", {METALLIC: METALLIC_RGB, OXIDE: OXIDE_RGB}, rgb=in_domain),
+        panel("metallic domain", legend, only=metallic.inside),
+        panel("metallic clusters", by_size, only=metallic.inside, rgb=in_cluster),
     ]
-    return quench_figures.gallery(panels, columns=3)
+    return quench_figures.gallery(panels)

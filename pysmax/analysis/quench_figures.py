@@ -20,7 +20,9 @@ from pysmax.report.plots import BLUE, GREEN, GREY, ORANGE, style
 
 FRAME = "#0033CC"
 SHOWN = 4  # communities that are framed, listed and rendered
-Colour = tuple[float, float, float]
+SMALL = (640, 480)  # pixels of a picture in a gallery
+Colours = Mapping[str, tuple[float, float, float]]
+Panel = tuple[str, bytes, Colours]  # title, PNG, legend
 
 
 def rdf_figure(rdf: Rdf) -> Figure:
@@ -33,7 +35,7 @@ def rdf_figure(rdf: Rdf) -> Figure:
             ax.plot(rdf.r, g, color=BLUE, lw=1.2)
             ax.axhline(1, color=GREY, lw=0.6, ls=":")
             ax.text(0.97, 0.9, "–".join(pair), transform=ax.transAxes, ha="right", va="top")
-            ax.set_ylim(bottom=0)
+            ax.set(xlim=(0, rdf.r[-1]), ylim=(0, None))
         for ax in axes[len(rdf.g) :]:
             ax.axis("off")
         figure.supxlabel("r (Å)", fontsize=11)
@@ -42,22 +44,20 @@ def rdf_figure(rdf: Rdf) -> Figure:
 
 
 def silicide_figure(run: Rdf, known: Mapping[str, Rdf], pairs: Sequence[Pair]) -> Figure:
-    """Shares of the pairs' distances: the run filled, each reference a line."""
+    """g(r) of area 1: the run filled, each reference a line."""
     with style():
         figure = Figure(figsize=(6.0, 6.0))
         axes = figure.subplots(len(pairs), 1, sharex=True)
         for ax, pair in zip(axes, pairs, strict=True):
             width = run.r[1] - run.r[0]
-            ax.fill_between(
-                run.r, run.distances(pair) / width, color=GREY, alpha=0.45, lw=0, label="this run"
-            )
+            ax.fill_between(run.r, run.shape(pair) / width, color=GREY, alpha=0.45, lw=0, label="this run")
             for (name, reference), colour in zip(known.items(), (BLUE, ORANGE, GREEN), strict=False):
-                ax.plot(reference.r, reference.distances(pair) / width, color=colour, lw=1.2, label=name)
+                ax.plot(reference.r, reference.shape(pair) / width, color=colour, lw=1.2, label=name)
             ax.text(0.02, 0.9, "–".join(pair), transform=ax.transAxes, va="top")
-            ax.set_ylim(bottom=0)
+            ax.set(xlim=(0, run.r[-1]), ylim=(0, None))
         axes[0].legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.28))
         axes[-1].set_xlabel("r (Å)")
-        figure.supylabel("share of the distances (1/Å)", fontsize=11)
+        figure.supylabel("g(r), scaled to area 1 (1/Å)", fontsize=11)
     return figure
 
 
@@ -118,7 +118,7 @@ def _map(
         figure = Figure(figsize=(edge + 0.9, edge))
         ax = figure.subplots()
         image = ax.imshow(values[np.ix_(order, order)], **colours)
-        size = max(3.5, min(9.0, 400 / n))
+        size = max(4.0, min(9.0, 520 / n))
         names = [elements[k] for k in order]
         ax.set_xticks(range(n), names, fontsize=size, rotation=90 if n > 20 else 0)
         ax.set_yticks(range(n), names, fontsize=size)
@@ -135,8 +135,8 @@ def _map(
     return figure
 
 
-def gallery(panels: Sequence[tuple[str, bytes, Mapping[str, Colour]]], columns: int = 2) -> Figure:
-    """Rendered pictures with a title and a legend of element -> colour each."""
+def gallery(panels: Sequence[Panel], columns: int = 2) -> Figure:
+    """Rendered pictures with a title and a legend each."""
     with style():
         rows = -(-len(panels) // columns)
         columns = min(columns, len(panels))
@@ -163,5 +163,9 @@ def gallery(panels: Sequence[tuple[str, bytes, Mapping[str, Colour]]], columns: 
 def _picture(ax: Axes, png: bytes) -> None:
     from matplotlib.image import imread
 
-    ax.imshow(imread(io.BytesIO(png), format="png"))
+    image = imread(io.BytesIO(png), format="png")
+    rows, columns = np.nonzero((image[:, :, :3] < 1).any(axis=2))
+    if len(rows):  # without its white margins
+        image = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    ax.imshow(image)
     ax.grid(False)

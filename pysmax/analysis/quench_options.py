@@ -56,6 +56,9 @@ class QuenchOptions(Options):
         Literal["shortest", "x", "y", "z"],
         Field(description="cell vector along a cylinder, its z; the paper's cell was thin along z"),
     ] = "shortest"
+    reference_cutoff_A: Annotated[
+        Positive, Field(description="A, up to which the Fe-Si phase is compared with crystals")
+    ] = 6.0
     reference_sigma_A: Annotated[
         Positive, Field(description="A, width of the shells of the reference crystals")
     ] = 0.1

@@ -38,11 +38,10 @@ class Rdf:
         r, g = self.r[near], self[centre, other][near]
         return float((4 * np.pi * r**2 * g).sum() * (self.r[1] - self.r[0]) * self.density[other])
 
-    def distances(self, pair: Pair) -> Array:
-        """Share of the pairs' distances in each bin [k], r^2 g normalised; zeros where there are none."""
-        weight = self.r**2 * self[pair]
-        total = weight.sum()
-        share: Array = weight / total if total > 0 else weight
+    def shape(self, pair: Pair) -> Array:
+        """g(r) over its sum [k], so that densities do not count; zeros where there are no pairs."""
+        total = self[pair].sum()
+        share: Array = self[pair] / total if total > 0 else self[pair]
         return share
 
 
@@ -99,15 +98,15 @@ def crystal_rdf(crystal: ase.Atoms, pairs: Sequence[Pair], cutoff: float, bins: 
 
 
 def overlap(a: Rdf, b: Rdf, pair: Pair) -> float:
-    """Common share of two distributions of distances: 1 if they are equal, 0 if they do not meet."""
-    return float(np.minimum(a.distances(pair), b.distances(pair)).sum())
+    """Common area of two g(r) of area 1: 1 if they are equal, 0 if they do not meet."""
+    return float(np.minimum(a.shape(pair), b.shape(pair)).sum())
 
 
 def earth_mover(a: Rdf, b: Rdf, pair: Pair) -> float:
-    """Mean way, A, that the distances of one have to go to become those of the other."""
+    """Mean way, A, that the area of one g(r) has to go to become the other, both of area 1."""
     from scipy.stats import wasserstein_distance
 
-    return float(wasserstein_distance(a.r, b.r, a.distances(pair), b.distances(pair)))
+    return float(wasserstein_distance(a.r, b.r, a.shape(pair), b.shape(pair)))
 
 
 def _more(bins: int, cutoff: float, sigma: float) -> int:
