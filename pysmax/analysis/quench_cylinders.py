@@ -63,6 +63,7 @@ def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) 
             "step": frames.steps[k],
             "centre": f"{symbols[centre]}{ids[centre]}",
             "radius_A": options.cylinder_radius_A,
+            "bulk_atoms": np.flatnonzero(atoms.arrays["bulk"]),  # labels keep what is here, not in arrays
         }
         found.append(atoms)
     return found

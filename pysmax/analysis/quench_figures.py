@@ -115,7 +115,7 @@ def _map(
     n = len(order)
     with style():
         edge = min(11.0, 3.4 + 0.085 * n)
-        figure = Figure(figsize=(edge + 0.9, edge))
+        figure = Figure(figsize=(edge + 0.9, edge), layout="compressed")  # constrained cuts the names off
         ax = figure.subplots()
         image = ax.imshow(values[np.ix_(order, order)], **colours)
         size = max(4.0, min(9.0, 520 / n))
