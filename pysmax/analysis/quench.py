@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,10 +42,15 @@ def analyse(run: Rendered, options: QuenchOptions) -> Output:
     counts = bond_counts((frames[k] for k in tail), len(run.elements))
     output.summary |= {"frames": len(frames), "frames_averaged": len(tail)}
     _distances(run, options, frames, tail, counts, output)
+    cut_cylinders(run, options, frames, output)
     domain_history(run, options, frames, output)
     _silicides(run, options, frames, tail, output)
-    _graph(run, options, frames[-1], counts, output)
-    cut_cylinders(run, options, frames, output)
+    present = [k for k, e in enumerate(run.elements) if run.counts.get(e)]
+    elements = [run.elements[k] for k in present]
+    shown = add_graph(output, counts[np.ix_(present, present)], elements, options)
+    panels = [_members(frames[-1], run, k, c) for k, c in enumerate(shown, 1)]
+    output.figures["communities"] = quench_figures.gallery(panels)
+    output.captions["communities"] = "Atoms of the most significant communities in the last frame."
     output.summary["options"] = options.model_dump(mode="json")
     return output
 
@@ -115,12 +121,10 @@ def _silicide_table(rdf: Rdf, known: dict[str, Rdf]) -> Table:
     return Table("g(r) of the Fe-Si phase and of crystals, area 1", names, rows, page=False)
 
 
-def _graph(
-    run: Rendered, options: QuenchOptions, data: DataCollection, counts: Array, output: Output
-) -> None:
-    present = [k for k, e in enumerate(run.elements) if run.counts.get(e)]
-    elements = [run.elements[k] for k in present]
-    counts = counts[np.ix_(present, present)]
+def add_graph(
+    output: Output, counts: Array, elements: Sequence[str], options: QuenchOptions
+) -> list[Community]:
+    """Tables and heat map of the bond graph of ``counts`` [n, n]; its most significant communities."""
     found = communities(counts, elements, options.resolution, options.seed)
     output.tables["bonds"] = Table(
         "Bonds per pair of elements",
@@ -146,12 +150,9 @@ def _graph(
     )
     output.summary["communities"] = len(found)
     output.summary |= {f"community_{k}": " ".join(c.elements) for k, c in enumerate(shown, 1)}
-    label = f"bonds (mean of {output.summary['frames_averaged']} frames)"
-    output.figures["bonds"] = quench_figures.bond_figure(counts, elements, found, label)
+    output.figures["bonds"] = quench_figures.bond_figure(counts, elements, found, "bonds")
     output.captions["bonds"] = "Bonds between elements; blue frames: the most significant communities."
-    panels = [_members(data, run, k, c) for k, c in enumerate(shown, 1)]
-    output.figures["communities"] = quench_figures.gallery(panels)
-    output.captions["communities"] = "Atoms of the most significant communities in the last frame."
+    return shown
 
 
 def _members(data: DataCollection, run: Rendered, rank: int, community: Community) -> quench_figures.Panel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,17 +15,20 @@ from pysmax.errors import SmaxError
 from pysmax.moments import Array
 
 
-def compare(runs: Sequence[Rendered], outputs: Sequence[Output]) -> Output:
+def compare(runs: Sequence[Rendered], outputs: Iterable[Output]) -> Output:
     """Adjusted Rand index of every two partitions of the elements, and the communities of all bonds.
 
     Raises SmaxError for runs of different elements.
     """
     names = [str(run.folder) for run in runs]
+    elements = [e for e, n in runs[0].counts.items() if n]
+    for run in runs:
+        if other := sorted(set(elements) ^ {e for e, n in run.counts.items() if n}):
+            raise SmaxError(
+                f"{run.folder}: {other[0]} is in some runs alone, expected runs of the same elements"
+            )
+    outputs = list(outputs)
     partitions = [{str(e): int(str(k)) for e, k in o.tables["partition"].rows} for o in outputs]
-    elements = list(partitions[0])
-    for name, p in zip(names, partitions, strict=True):
-        if other := sorted(set(elements) ^ set(p)):
-            raise SmaxError(f"{name}: {other[0]} is not in all runs, expected runs of the same elements")
     labels = [[p[e] for e in elements] for p in partitions]
     two = list(combinations(range(len(runs)), 2))
     indices = [adjusted_rand_index(labels[i], labels[j]) for i, j in two]
@@ -57,7 +60,7 @@ def compare(runs: Sequence[Rendered], outputs: Sequence[Output]) -> Output:
             for k, c in enumerate(found[: quench_figures.SHOWN], 1)
         ],
     )
-    output.figures["bonds"] = quench_figures.bond_figure(bonds, elements, found, "bonds (mean of the runs)")
+    output.figures["bonds"] = quench_figures.bond_figure(bonds, elements, found, "bonds")
     output.captions["bonds"] = "Bonds of all runs; blue frames: their most significant communities."
     output.figures["together"] = quench_figures.together_figure(together, elements, found)
     output.captions["together"] = "Share of the runs in which two elements are in one community."

@@ -8,7 +8,7 @@ import ase
 import ase.io
 import numpy as np
 
-from pysmax.analysis.cylinders import cut, shortest_axis
+from pysmax.analysis.cylinders import BULK_DEPTH_A, cut, shortest_axis
 from pysmax.analysis.frames import Frames, elements_of
 from pysmax.analysis.output import Output, Table
 from pysmax.analysis.quench_options import QuenchOptions
@@ -63,7 +63,8 @@ def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) 
             "step": frames.steps[k],
             "centre": f"{symbols[centre]}{ids[centre]}",
             "radius_A": options.cylinder_radius_A,
-            "bulk_atoms": np.flatnonzero(atoms.arrays["bulk"]),  # labels keep what is here, not in arrays
+            # of array "bulk"; a labelled record keeps what is in info alone
+            "bulk_radius_A": max(0.0, options.cylinder_radius_A - BULK_DEPTH_A),
         }
         found.append(atoms)
     return found

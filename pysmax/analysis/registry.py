@@ -1,12 +1,13 @@
 """The analysis of each study, by name.
 
 Module ``pysmax.analysis.STUDY`` has ``analyse(run) -> Output``. With a model ``OPTIONS`` it is
-``analyse(run, options)``; a function ``compare(runs, outputs) -> Output`` looks at several runs together.
+``analyse(run, options)``; a function ``compare(runs, outputs) -> Output`` looks at several runs together,
+``outputs`` an iterator that analyses them one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -41,10 +42,14 @@ def compare(study: str, folders: Sequence[Path], to: Path, options: Mapping[str,
         raise SmaxError(f"study {study}: compares no runs, expected one folder, found {len(folders)}")
     chosen = _options(study, options)
     runs = [open_study(folder, study) for folder in folders]
-    outputs = [_output(run, chosen) for run in runs]
-    for run, output in zip(runs, outputs, strict=True):
-        write(run, output, run.folder / "analysis")
-    return write(runs[0], cast(Output, function(runs, outputs)), to)
+
+    def outputs() -> Iterator[Output]:
+        for run in runs:
+            output = _output(run, chosen)
+            write(run, output, run.folder / "analysis")
+            yield output
+
+    return write(runs[0], cast(Output, function(runs, outputs())), to)
 
 
 def options_of(study: str) -> type[Options]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ase.build
@@ -18,8 +19,12 @@ from pysmax.analysis.bonds import bond_counts, bond_modifiers, bonded
 from pysmax.analysis.communities import adjusted_rand_index, communities
 from pysmax.analysis.cylinders import cut, shortest_axis
 from pysmax.analysis.domains import METALLIC, OXIDE, domains
+from pysmax.analysis.output import Output
+from pysmax.analysis.quench import add_graph, compare
+from pysmax.analysis.quench_options import QuenchOptions
+from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
-from pysmax.studies.quench import random_places
+from pysmax.studies.quench import QuenchParameters, random_places
 
 
 def bonds_of(atoms: ase.Atoms, elements: list[str], factor: float = 1.2) -> Any:
@@ -176,3 +181,37 @@ def test_no_bonds_no_communities() -> None:
 def test_agreement_against_scikit_learn(labels: list[tuple[int, int]]) -> None:
     a, b = map(list, zip(*labels, strict=True))
     assert adjusted_rand_index(a, b) == pytest.approx(adjusted_rand_score(a, b))
+
+
+def run_of(elements: dict[str, int], seed: int = 1) -> Rendered:
+    p = QuenchParameters(seed=seed)
+    place = Path(f"run{seed}")
+    return Rendered(place, "quench", "mixture", "full", "some", False, tuple(elements), elements, p, {})
+
+
+def output_of(counts: np.ndarray, elements: list[str]) -> Output:
+    output = Output("")
+    add_graph(output, counts, elements, QuenchOptions())
+    output.summary["options"] = QuenchOptions().model_dump()
+    return output
+
+
+def test_runs_are_compared() -> None:
+    elements = ["C", "Hf", "Ta", "F", "Eu", "Yb"]
+    counts = np.full((6, 6), 1.0)
+    counts[:3, :3] = counts[3:, 3:] = 20.0
+    other = counts.copy()
+    other[2, :] = other[:, 2] = [1, 1, 20, 20, 20, 20]  # Ta with the fluorides
+    runs = [run_of(dict.fromkeys(elements, 10), seed) for seed in (1, 2, 3)]
+    same = compare(runs[:2], [output_of(counts, elements), output_of(2 * counts, elements)])
+    assert same.summary["agreement_mean_adjusted_rand_index"] == 1
+    found = compare(runs, (output_of(c, elements) for c in (counts, counts, other)))
+    index = adjusted_rand_score([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1])
+    assert found.summary["agreement_mean_adjusted_rand_index"] == pytest.approx((1 + 2 * index) / 3)
+    assert found.summary["agreement_lowest"] == pytest.approx(index)
+    rows = found.tables["communities"].rows
+    assert {frozenset(str(r[1]).split()) for r in rows} == {frozenset(elements[:3]), frozenset(elements[3:])}
+    kept = {frozenset(str(r[1]).split()): r[-1] for r in rows}
+    assert kept[frozenset(elements[3:])] == 1 and kept[frozenset(elements[:3])] == pytest.approx(7 / 9)
+    with pytest.raises(SmaxError, match=r"run2: Ta is in some runs alone"):
+        compare([runs[0], run_of({"C": 1, "Hf": 1, "F": 1, "Eu": 1, "Yb": 1}, 2)], iter(()))
