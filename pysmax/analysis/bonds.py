@@ -28,8 +28,8 @@ def bond_modifiers(elements: Sequence[str], factor: float) -> list[Any]:
 
     def set_radii(frame: int, data: DataCollection) -> None:
         types: Any = data.particles_.particle_types_
-        for k, r in enumerate(radii, 1):
-            types.type_by_id_(k).vdw_radius = factor * r / OVITO_SHARE
+        for k in [t.id for t in types.types]:  # those that have an atom
+            types.type_by_id_(k).vdw_radius = factor * radii[k - 1] / OVITO_SHARE
 
     mode = CreateBondsModifier.Mode.VdWRadius
     return [set_radii, CreateBondsModifier(mode=mode, prevent_hh_bonds=False)]
