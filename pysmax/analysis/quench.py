@@ -22,6 +22,7 @@ from pysmax.analysis.quench_domains import domain_history
 from pysmax.analysis.quench_options import QuenchOptions
 from pysmax.analysis.rdf import Pair, Rdf, partial_rdf
 from pysmax.analysis.rendered import Rendered
+from pysmax.errors import SmaxError
 from pysmax.moments import Array
 
 if TYPE_CHECKING:
@@ -39,15 +40,16 @@ def analyse(run: Rendered, options: QuenchOptions) -> Output:
     history(run, output)
     frames = Frames(run, bond_modifiers(run.elements, options.bond_factor))
     tail = range(max(0, len(frames) - options.average_frames), len(frames))
-    counts = bond_counts((frames[k] for k in tail), len(run.elements))
+    present = [k for k, e in enumerate(run.elements) if run.counts.get(e)]
+    elements = [run.elements[k] for k in present]
+    counts = bond_counts((frames[k] for k in tail), len(run.elements))[np.ix_(present, present)]
     output.summary |= {"frames": len(frames), "frames_averaged": len(tail)}
-    _distances(run, options, frames, tail, counts, output)
+    pairs = [_pair(text, elements) for text in options.pairs] or _most_bonded(elements, counts)
+    _distances(run, options, frames, tail, pairs, output)
     cut_cylinders(run, options, frames, output)
     domain_history(run, options, frames, output)
     _silicides(run, options, frames, tail, output)
-    present = [k for k, e in enumerate(run.elements) if run.counts.get(e)]
-    elements = [run.elements[k] for k in present]
-    shown = add_graph(output, counts[np.ix_(present, present)], elements, options)
+    shown = add_graph(output, counts, elements, options)
     panels = [_members(frames[-1], run, k, c) for k, c in enumerate(shown, 1)]
     output.figures["communities"] = quench_figures.gallery(panels)
     output.captions["communities"] = "Atoms of the most significant communities in the last frame."
@@ -56,9 +58,8 @@ def analyse(run: Rendered, options: QuenchOptions) -> Output:
 
 
 def _distances(
-    run: Rendered, options: QuenchOptions, frames: Frames, tail: range, counts: Array, output: Output
+    run: Rendered, options: QuenchOptions, frames: Frames, tail: range, pairs: list[Pair], output: Output
 ) -> None:
-    pairs = [_pair(text) for text in options.pairs] or _most_bonded(run, counts)
     rdf = partial_rdf((frames[k] for k in tail), run.elements, pairs, options.rdf_cutoff_A, options.rdf_bins)
     names = ["-".join(p) for p in rdf.g]
     columns = [rdf.r, *rdf.g.values()]
@@ -69,17 +70,19 @@ def _distances(
     output.captions["rdf"] = f"Partial radial distribution functions, mean of the last {len(tail)} frames."
 
 
-def _pair(text: str) -> Pair:
+def _pair(text: str, elements: Sequence[str]) -> Pair:
     a, b = text.split("-")
+    if unknown := [e for e in (a, b) if e not in elements]:
+        raise SmaxError(f"pairs: element {unknown[0]} is not in this study, which has {' '.join(elements)}")
     return a, b
 
 
-def _most_bonded(run: Rendered, counts: Array) -> list[Pair]:
+def _most_bonded(elements: Sequence[str], counts: Array) -> list[Pair]:
     """The pairs with most bonds, and Fe-Si where there is any."""
-    first, second = np.triu_indices(len(run.elements))
+    first, second = np.triu_indices(len(elements))
     order = np.argsort(-counts[first, second], kind="stable")[:PAIRS]
-    pairs = [(run.elements[first[k]], run.elements[second[k]]) for k in order]
-    if {"Fe", "Si"} <= set(run.counts) and not {("Fe", "Si"), ("Si", "Fe")} & set(pairs):
+    pairs = [(elements[first[k]], elements[second[k]]) for k in order]
+    if {"Fe", "Si"} <= set(elements) and not {("Fe", "Si"), ("Si", "Fe")} & set(pairs):
         pairs[-1] = ("Fe", "Si")
     return pairs
 

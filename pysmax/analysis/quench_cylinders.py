@@ -8,6 +8,7 @@ import ase
 import ase.io
 import numpy as np
 
+from pysmax.analysis.cylinder_errors import cylinder_errors
 from pysmax.analysis.cylinders import BULK_DEPTH_A, cut, shortest_axis
 from pysmax.analysis.frames import Frames, elements_of
 from pysmax.analysis.output import Output, Table
@@ -17,6 +18,11 @@ from pysmax.errors import SmaxError
 
 
 def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output: Output) -> None:
+    if options.labels:
+        table = cylinder_errors(options.labels[0], options.labels[1:])
+        output.tables["cylinder_errors"] = table
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        output.summary["cylinder_errors"] = {str(row.pop("labels")): row for row in rows}
     wanted = {len(frames) // 2: options.cylinders_middle, len(frames) - 1: options.cylinders_last}
     try:
         made = [atoms for k, n in wanted.items() for atoms in _cut(run, options, frames, k, n)]
@@ -25,12 +31,12 @@ def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output:
             raise
         output.summary["cylinders"] = f"none: {e}"
         return
-    rows = [
-        [k, a.info["step"], a.info["centre"], len(a), int(a.arrays["bulk"].sum()), str(a.symbols)]
+    listed = [
+        [k, a.info["step"], a.info["centre"], len(a), int(a.arrays["bulk"].sum()), _formula(a)]
         for k, a in enumerate(made)
     ]
     names = ["cylinder", "step", "atom_on_its_axis", "atoms", "bulk_atoms", "formula"]
-    output.tables["cylinders"] = Table("Cylinders in cylinders.extxyz", names, rows)
+    output.tables["cylinders"] = Table("Cylinders in cylinders.extxyz", names, listed)
     output.summary["cylinders"] = len(made)
     if made:
         text = io.StringIO()
@@ -68,3 +74,7 @@ def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) 
         }
         found.append(atoms)
     return found
+
+
+def _formula(atoms: ase.Atoms) -> str:
+    return str(atoms.symbols.get_chemical_formula())

@@ -28,9 +28,11 @@ METALLIC_RGB, OXIDE_RGB, OTHER_RGB = (0.84, 0.37, 0.0), (0.62, 0.71, 0.84), (0.8
 
 
 def domain_history(run: Rendered, options: QuenchOptions, frames: Frames, output: Output) -> None:
-    """Clusters in time, those of the last frame, and where they are; nothing without anions."""
-    if not set(options.anions) & set(run.counts):
+    """Clusters in time, those of the last frame, and where they are; without anions a picture alone."""
+    output.captions["structure"] = f"Atoms at step {frames.steps[-1]}."
+    if not any(run.counts.get(e) for e in options.anions):
         output.summary["domains"] = f"no {', '.join(options.anions)} in this study"
+        output.figures["structure"] = quench_figures.gallery([_all_atoms(frames[-1], run)])
         return
     p = run.parameters
     assert isinstance(p, Dynamics)
@@ -89,9 +91,17 @@ def _formula(elements: np.ndarray[tuple[int], np.dtype[np.str_]]) -> str:
     return " ".join(f"{names[k]}{n[k]}" for k in np.argsort(-n, kind="stable"))
 
 
+def _all_atoms(data: DataCollection, run: Rendered) -> quench_figures.Panel:
+    return "all atoms", picture(data, run.elements, size=quench_figures.SMALL), _legend(run)
+
+
+def _legend(run: Rendered) -> quench_figures.Colours:
+    """Of the elements that there are, unless they are too many for one."""
+    present = {e: c for e, c in colours(run.elements).items() if run.counts.get(e)}
+    return present if len(present) <= LEGEND else {}
+
+
 def _structure(data: DataCollection, run: Rendered, found: Mapping[str, Domain]) -> Figure:
-    by_element = colours(run.elements)
-    legend = by_element if len(by_element) <= LEGEND else {}
     metallic = found[METALLIC]
     in_domain = np.where(metallic.inside[:, None], METALLIC_RGB, OXIDE_RGB)
     by_size = colours([f"{k}: {n} atoms" for k, n in enumerate(metallic.sizes[:CLUSTERS], 1)])
@@ -107,9 +117,12 @@ def _structure(data: DataCollection, run: Rendered, found: Mapping[str, Domain])
         return title, picture(data, run.elements, size=quench_figures.SMALL, only=only, rgb=rgb), legend
 
     panels = [
-        panel("all atoms", legend),
+        _all_atoms(data, run),
         panel("domains", {METALLIC: METALLIC_RGB, OXIDE: OXIDE_RGB}, rgb=in_domain),
-        panel("metallic domain", legend, only=metallic.inside),
-        panel("metallic clusters", by_size, only=metallic.inside, rgb=in_cluster),
     ]
+    if metallic.inside.any():
+        panels += [
+            panel("metallic domain", _legend(run), only=metallic.inside),
+            panel("metallic clusters", by_size, only=metallic.inside, rgb=in_cluster),
+        ]
     return quench_figures.gallery(panels)

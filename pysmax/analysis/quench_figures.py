@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
@@ -38,6 +39,8 @@ def rdf_figure(rdf: Rdf) -> Figure:
             ax.set(xlim=(0, rdf.r[-1]), ylim=(0, None))
         for ax in axes[len(rdf.g) :]:
             ax.axis("off")
+        axes[len(rdf.g) - 1].tick_params(labelbottom=True)
+        axes[max(0, len(rdf.g) - 2)].tick_params(labelbottom=True)
         figure.supxlabel("r (Å)", fontsize=11)
         figure.supylabel("g(r)", fontsize=11)
     return figure
@@ -140,7 +143,8 @@ def gallery(panels: Sequence[Panel], columns: int = 2) -> Figure:
     with style():
         rows = -(-len(panels) // columns)
         columns = min(columns, len(panels))
-        figure = Figure(figsize=(4.2 * columns, 4.0 * rows))
+        # padding keeps legends off the titles below
+        figure = Figure(figsize=(4.2 * columns, 4.1 * rows), layout=ConstrainedLayoutEngine(h_pad=0.12))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, (title, png, colours) in zip(axes, panels, strict=False):
             _picture(ax, png)

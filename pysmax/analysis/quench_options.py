@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -15,6 +16,12 @@ def _pair(text: str) -> str:
     if len(words) != 2 or not all(words):
         raise ValueError(f"'{text}' is no pair, expected two elements such as Fe-Si")
     return text
+
+
+def _labels(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    if len(paths) == 1:
+        raise ValueError("expected the dataset of the reference and at least one to compare with it")
+    return paths
 
 
 class QuenchOptions(Options):
@@ -56,6 +63,11 @@ class QuenchOptions(Options):
         Literal["shortest", "x", "y", "z"],
         Field(description="cell vector along a cylinder, its z; the paper's cell was thin along z"),
     ] = "shortest"
+    labels: Annotated[
+        tuple[Path, ...],
+        AfterValidator(_labels),
+        Field(description="datasets of cylinders: labels that are the reference, then those to compare"),
+    ] = ()
     reference_cutoff_A: Annotated[
         Positive, Field(description="A, up to which the Fe-Si phase is compared with crystals")
     ] = 6.0

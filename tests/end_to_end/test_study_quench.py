@@ -18,6 +18,10 @@ import pytest
 from conftest import BIN, ROOT, Finished, environment, lmp_command, run_program
 
 from pysmax.analysis import thermo
+from pysmax.analysis.frames import Frames
+from pysmax.analysis.output import Output
+from pysmax.analysis.quench_cylinders import cut_cylinders
+from pysmax.analysis.quench_options import QuenchOptions
 from pysmax.analysis.rendered import frame_files, open_study
 from pysmax.dataset.contacts import closest
 from pysmax.dataset.store import Dataset
@@ -90,16 +94,30 @@ def test_bonds_and_cylinders_against_the_frames(example: Path) -> None:
         assert atoms.info["bulk_radius_A"] == 1.0
 
 
-def test_cylinders_can_be_labelled(example: Path, tmp_path: Path) -> None:
-    soft = (
-        "elements: [O, Na, Mg, Al, Si, K, Ca, Ti, Fe]\ncommands: [pair_style soft 3.0, pair_coeff * * 1.0]\n"
-    )
-    (tmp_path / "soft.yaml").write_text(soft)
+def test_cylinders_are_labelled_and_compared(example: Path, tmp_path: Path) -> None:
+    """One potential is half as strong again as the other: so are all errors of Table 10."""
     source = example / "lava" / "analysis" / "cylinders.extxyz"
-    pysmax(tmp_path, "label", source, "--engine", "lammps", "--config", "soft.yaml", "--to", "ds")
-    records = list(Dataset.open(tmp_path / "ds").records())
+    elements = "elements: [O, Na, Mg, Al, Si, K, Ca, Ti, Fe]"
+    for name, depth in (("dft", 1.0), ("model", 1.5)):
+        config = tmp_path / f"{name}.yaml"
+        config.write_text(f"{elements}\ncommands: [pair_style soft 3.0, pair_coeff * * {depth}]\n")
+        pysmax(tmp_path, "label", source, "--engine", "lammps", "--config", config, "--to", name)
+    records = list(Dataset.open(tmp_path / "dft").records())
     assert [r.status for r in records] == ["ok"] * 4
     assert all(r.info["radius_A"] == 7.0 and r.info["bulk_radius_A"] == 1.0 for r in records)
+    study, output = open_study(example / "lava"), Output("")
+    options = QuenchOptions(labels=(tmp_path / "dft", tmp_path / "model"))
+    cut_cylinders(study, options, Frames(study), output)
+    errors = output.summary["cylinder_errors"]["model"]
+    labels = [r.label for r in records if r.label]
+    energy = [abs(x.energy) / len(x.forces) for x in labels]
+    forces = np.concatenate([np.abs(x.forces) for x in labels])
+    bulk = np.concatenate([np.linalg.norm(r.atoms.positions[:, :2] - 12, axis=1) < 1 for r in records])
+    assert errors["cylinders"] == 4 and 4 <= bulk.sum() < len(bulk) / 10
+    assert errors["energy_MAE_meV_per_atom"] == pytest.approx(500 * np.mean(energy))
+    assert errors["force_MAE_meV_per_A"] == pytest.approx(500 * forces.mean())
+    assert errors["bulk_force_MAE_meV_per_A"] == pytest.approx(500 * forces[bulk].mean())
+    assert len(ase.io.read(source, index=":")) == 4 and output.summary["cylinders"] == 38
 
 
 def test_comparison_of_seeds(example: Path) -> None:
