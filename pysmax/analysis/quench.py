@@ -53,7 +53,7 @@ def analyse(run: Rendered, options: QuenchOptions) -> Output:
     panels = [_members(frames[-1], run, k, c) for k, c in enumerate(shown, 1)]
     output.figures["communities"] = quench_figures.gallery(panels)
     output.captions["communities"] = "Atoms of the most significant communities in the last frame."
-    output.summary["options"] = options.model_dump(mode="json")
+    output.summary["options"] = options.model_dump(mode="json", exclude_unset=True)
     return output
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pysmax.analysis import quench_figures
 from pysmax.analysis.communities import adjusted_rand_index, communities
 from pysmax.analysis.output import Output, Table
+from pysmax.analysis.quench_options import QuenchOptions
 from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
 from pysmax.moments import Array
@@ -44,7 +45,7 @@ def compare(runs: Sequence[Rendered], outputs: Iterable[Output]) -> Output:
     )
     together = np.mean([np.equal.outer(x, x) for x in map(np.array, labels)], axis=0)
     bonds = np.mean([_counts(o, elements) for o in outputs], axis=0)
-    found = communities(bonds, elements, float(outputs[0].summary["options"]["resolution"]))
+    found = communities(bonds, elements, QuenchOptions(**outputs[0].summary["options"]).resolution)
     output.tables["communities"] = Table(
         "Most significant communities of the bonds of all runs",
         ["community", "elements", "bonds_inside", "bonds_by_chance", "significance_sigma", "kept_together"],

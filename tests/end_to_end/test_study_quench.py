@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -146,24 +147,21 @@ def test_options_are_checked(args: tuple[str, str], told: str, example: Path) ->
     assert told in done.stderr and not (example / "refused").exists()
 
 
-@pytest.mark.parametrize(("system", "counts"), [("lava", LAVA), ("mendeleev", MENDELEEV)])
-def test_full_scale_starts_with_the_counts_of_the_paper(
-    system: str, counts: dict[str, int], tmp_path: Path
-) -> None:
-    """Pushed apart, one step of heat-up, one of the quench: no overlaps, nothing lost, all finite."""
+@pytest.fixture(scope="module", params=["lava", "mendeleev"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A system of the paper, pushed apart, with one step of heat-up and one of the quench."""
     folder = render(
-        tmp_path,
-        "full",
-        "--system",
-        system,
-        "--set",
-        "n_steps=1",
-        "--set",
-        "heat_up_steps=1",
-        "--set",
-        "frames=1",
-    )
+        tmp_path_factory.mktemp("full"), request.param, "--system", request.param, "--set", "n_steps=1",
+        "--set", "heat_up_steps=1", "--set", "frames=1",
+    )  # fmt: skip
     run(folder, ranks=2)
+    return folder
+
+
+def test_full_scale_starts_with_the_counts_of_the_paper(full: Path) -> None:
+    """No overlaps, nothing lost, all finite."""
+    counts = LAVA if full.name == "lava" else MENDELEEV
+    folder = full
     study = open_study(folder)
     assert study.counts == {e: counts[e] for e in study.elements} and len(study.elements) == len(counts)
     frame = ase.io.read(frame_files(study)[0], format="lammps-dump-text")
@@ -173,6 +171,36 @@ def test_full_scale_starts_with_the_counts_of_the_paper(
     assert closest(start, 1.0) < 0.2 < 0.7 < closest(frame, 1.0)
     log = thermo.read(study.log)
     assert all(np.isfinite(v).all() for v in log.values()) and log["Step"].tolist() == [0, 1]
+
+
+STREAM = """
+import resource, sys
+from pysmax.analysis.bonds import bond_modifiers
+from pysmax.analysis.domains import domains
+from pysmax.analysis.frames import Frames
+from pysmax.analysis.rendered import open_study
+run = open_study(sys.argv[1])
+frames = Frames(run, bond_modifiers(run.elements, 1.2))
+for k, data in enumerate(frames):
+    domains(data, run.elements, ["O"], 0.25)
+    if k in (4, len(frames) - 1):
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_frames_do_not_stay_in_memory(full: Path, tmp_path: Path) -> None:
+    """Fifty frames at the scale of the paper need no more than five of them."""
+    shutil.copytree(full, tmp_path / "x")
+    note = tmp_path / "x" / "study.yaml"
+    text = note.read_text().replace("n_steps: 1\n", "n_steps: 50\n").replace(" frames: 1\n", " frames: 50\n")
+    note.write_text(text)
+    frame = tmp_path / "x" / "frames" / "quench.0000000001.dump"
+    for step in range(2, 51):
+        os.link(frame, frame.with_name(f"quench.{step:010d}.dump"))
+    done = run_program([sys.executable, "-c", STREAM, tmp_path / "x"], tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    few_MiB, all_MiB = map(float, done.stdout.split())
+    assert all_MiB < few_MiB + 30 and all_MiB < 1024
 
 
 def wait_for(done: Callable[[], bool]) -> None:
