@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pysmax.errors import SmaxError
-from pysmax.studies import anneal
+from pysmax.studies import anneal, segregation
 from pysmax.studies.study import Study
 
-STUDIES: dict[str, Study] = {s.name: s for s in (anneal.STUDY,)}
+STUDIES: dict[str, Study] = {s.name: s for s in (anneal.STUDY, segregation.STUDY)}
 
 
 def find(name: str) -> Study:
