@@ -30,12 +30,12 @@ def error(x: Array) -> Array:
         levels.append(_standard_error(blocks.reshape(-1, *x.shape[2:])))
         size *= 2
     levels.append(_standard_error(x.mean(axis=0)))
-    found: Array = np.max(levels, axis=0)
+    found: Array = np.fmax.reduce(levels)
     return found
 
 
 def _standard_error(samples: Array) -> Array:
     if len(samples) < 2:
-        return np.full(samples.shape[1:], 0.0)
+        return np.full(samples.shape[1:], np.nan)
     found: Array = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
     return found

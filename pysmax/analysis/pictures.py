@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +33,12 @@ def picture(
     size: tuple[int, int] = (800, 600),
     direction: tuple[float, float, float] = (-1.0, -2.0, -0.7),
     colour: dict[str, tuple[float, float, float]] | None = None,
+    trim: bool = False,
 ) -> bytes:
-    """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ..."""
+    """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ...
+
+    ``trim``: without the white around it, so that a long cell fills the picture.
+    """
     from ovito.pipeline import Pipeline, StaticSource
     from ovito.vis import TachyonRenderer, Viewport
 
@@ -51,6 +56,21 @@ def picture(
             path = Path(folder) / "picture.png"
             renderer = TachyonRenderer(shadows=False, antialiasing_samples=6)
             view.render_image(filename=str(path), size=size, renderer=renderer, background=(1, 1, 1))
-            return path.read_bytes()
+            return _trimmed(path.read_bytes()) if trim else path.read_bytes()
     finally:
         pipeline.remove_from_scene()
+
+
+def _trimmed(png: bytes, margin: int = 10) -> bytes:
+    """The same picture without rows and columns at its edges that are white."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    ink = np.asarray(image).min(axis=2) < 250
+    if not ink.any():
+        return png
+    (top, bottom), (left, right) = ((int(k[0]), int(k[-1])) for k in map(np.flatnonzero, (ink.any(1), ink.any(0))))
+    box = (max(left - margin, 0), max(top - margin, 0), right + margin + 1, bottom + margin + 1)
+    buffer = io.BytesIO()
+    image.crop((*box[:2], min(box[2], image.width), min(box[3], image.height))).save(buffer, "PNG")
+    return buffer.getvalue()

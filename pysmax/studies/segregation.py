@@ -84,19 +84,22 @@ class SegregationParameters(Dynamics):
     ] = 100
     mc_displace_A: Annotated[
         Positive, Field(description="largest displacement of an interstitial, A; not in the paper")
-    ] = 1.0
+    ] = 0.5
     mc_displace_share: Annotated[
         float,
         Field(gt=0, lt=1, description="share of displacements among the moves, where there are interstitials"),
     ] = 0.2
 
-    bin_A: Annotated[Positive, Field(description="analysis: width of bins of the profiles, A")] = 1.0
+    bin_A: Annotated[Positive, Field(description="analysis: width of bins of the profiles, A")] = 2.0
     boundary_A: Annotated[
         Positive, Field(description="analysis: nearer than this to a boundary is boundary, A")
     ] = 5.0
     bulk_A: Annotated[
         Positive, Field(description="analysis: farther than this from both boundaries is bulk, A")
     ] = 20.0
+    match_rmsd: Annotated[
+        Positive, Field(description="analysis: largest RMSD of polyhedral template matching that is bcc")
+    ] = 0.15
     discard: Annotated[
         float, Field(ge=0, lt=1, description="analysis: share of the frames that is left out as equilibration")
     ] = 0.5
@@ -215,8 +218,10 @@ STUDY = Study(
         "repeat": (4, 1),
         "bulk_A": 8.0,
         "boundary_A": 4.0,
+        "bin_A": 1.5,
         "n_steps": 400,
         "frames": 20,
+        "relax_steps": 40,
         "mc_every": 20,
         "mc_moves": 40,
         "thermo_lines": 20,
