@@ -122,7 +122,7 @@ def w_by_snap(folder: Path, steps: int) -> str:
     return START + BCC + pair + STEPS.format(steps=steps)
 
 
-def _levels() -> list[str]:
+def levels() -> list[str]:
     """What this processor runs, best first."""
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     return [x for x, flag in (("avx512", "avx512dq"), ("avx2", "avx2"), ("plain", "")) if flag in flags]
@@ -131,7 +131,7 @@ def _levels() -> list[str]:
 def _against_mliap(setting: Setting, material: Material) -> list[Row]:
     folder = setting.folder / "fix_entropy"
     folder.mkdir(exist_ok=True)
-    sides = [cells_by_fix(material, setting.times(100), isa=x) for x in _levels()]
+    sides = [cells_by_fix(material, setting.times(100), isa=x) for x in levels()]
     sides.append(cells_by_mliap(material, folder, setting.times(5)))
     atoms = sum(c.atoms for c in material.cells)
     neighbours = sum(c.atoms * c.neighbours for c in material.cells) / atoms
@@ -141,7 +141,7 @@ def _against_mliap(setting: Setting, material: Material) -> list[Row]:
 
 def _against_snap(setting: Setting, material: Material) -> list[Row]:
     folder = setting.folder / "fix_entropy"
-    sides = [w_by_fix(setting.times(100), x) for x in _levels()]
+    sides = [w_by_fix(setting.times(100), x) for x in levels()]
     sides.append(w_by_snap(folder, setting.times(10)))
     return _compare(setting, material, sides, "bcc W (26 neighbours)", "pair snap with energy", GOAL_SNAP)
 
@@ -150,9 +150,9 @@ def _compare(
     setting: Setting, material: Material, sides: list[str], where: str, stock: str, goal: float
 ) -> list[Row]:
     """The best level of the kernel over the stock side, which is the last; then level by level."""
-    folder, levels = setting.folder / "fix_entropy", _levels()
+    folder, isas = setting.folder / "fix_entropy", levels()
     values = speeds(sides, 2 * setting.pairs, folder, read(material.reference))
-    gain, plain = ratio(values, 0, -1), levels.index("plain")
+    gain, plain = ratio(values, 0, -1), isas.index("plain")
     rows = [
         Row(
             f"{where}: fix entropy over {stock}, atom-evaluations/s",
@@ -161,7 +161,7 @@ def _compare(
             gain >= goal,
         )
     ]
-    for k, level in enumerate(levels):
+    for k, level in enumerate(isas):
         measured = f"{middle(values, k):.0f} ({ratio(values, k, plain):.2f} of plain)"
         rows.append(Row(f"  isa {level}, atom-evaluations/s", "", measured))
     return rows

@@ -23,6 +23,7 @@ import entropy
 import exchange
 import fix_entropy
 import generator
+import grace_native
 import min_lbfgs
 from harness import Row, Setting
 
@@ -62,6 +63,7 @@ def _measurements(setting: Setting) -> dict[str, Callable[[], list[Row]]]:
         "min_lbfgs": lambda: min_lbfgs.measure(setting),
         "exchange": lambda: exchange.measure(setting),
         "entropy": lambda: entropy.measure(setting),
+        "grace_native": lambda: grace_native.measure(setting),
     }
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from pysmax.errors import SmaxError
 from pysmax.paths import templates_folder
+from pysmax.settings import checked
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pair = tuple[Positive, Positive]
@@ -59,17 +60,10 @@ class GeneratorInput(pydantic.BaseModel):
 
 def render(settings: Mapping[str, object]) -> str:
     """Text of the input. Raises SmaxError: the key, the value found, what was expected."""
-    try:
-        checked = GeneratorInput.model_validate(dict(settings))
-    except pydantic.ValidationError as e:
-        first = e.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        message = message[:1].lower() + message[1:]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SmaxError(f"setting {key}: found {first['input']!r}; {message}") from None
-    values = checked.model_dump()
+    given = checked(GeneratorInput, settings)
+    values = given.model_dump()
     if values["strength"] is None:
-        values["strength"] = 0.005 if checked.mode == "atom" else 0.05
+        values["strength"] = 0.005 if given.mode == "atom" else 0.05
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(templates_folder())),
         undefined=jinja2.StrictUndefined,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from pysmax.errors import SmaxError
+from pysmax.files import read_text
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -31,3 +34,15 @@ def sentence(error: ValidationError, model: type[BaseModel], what: str = "settin
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return f"{what} {key}: found {first['input']!r}; {message}" if key else message
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Settings of a file; none of an empty one. Raises SmaxError for what is not ``name: value``."""
+    try:
+        found = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a day that is none
+        raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
+    found = {} if found is None else found
+    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
+        raise SmaxError(f"{path}: expected settings, 'name: value' line by line")
+    return found

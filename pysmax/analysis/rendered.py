@@ -8,10 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pysmax.errors import SmaxError
-from pysmax.files import one_sentence, read_text
+from pysmax.files import one_sentence
+from pysmax.settings import checked, read_yaml
 from pysmax.studies.render import NOTE
 from pysmax.studies.study import Parameters
 
@@ -42,7 +41,6 @@ class Rendered:
 
 def open_study(folder: str | Path, study: str | None = None) -> Rendered:
     """Read ``study.yaml``. SmaxError if there is none, it is damaged, or of another study."""
-    from pysmax.settings import checked
     from pysmax.studies.registry import find
 
     folder = Path(folder)
@@ -50,14 +48,10 @@ def open_study(folder: str | Path, study: str | None = None) -> Rendered:
     with one_sentence(folder):
         if not path.is_file():
             raise SmaxError(f"{folder}: has no {NOTE}, expected a folder that pysmax render wrote")
-    try:
-        note = yaml.safe_load(read_text(path))
-    except yaml.YAMLError:
-        note = None
+    note = read_yaml(path)
     keys = ("study", "system", "scale", "potential", "stand_in", "elements", "counts", "parameters", "facts")
-    if not isinstance(note, dict) or (missing := [k for k in keys if k not in note]):
-        what = f"has no {missing[0]}" if isinstance(note, dict) else "holds no settings"
-        raise SmaxError(f"{path}: {what}, expected what pysmax render wrote")
+    if missing := [k for k in keys if k not in note]:
+        raise SmaxError(f"{path}: has no {missing[0]}, expected what pysmax render wrote")
     if study is not None and note["study"] != study:
         raise SmaxError(f"{folder}: is of study {note['study']}, expected {study}")
     values = {k: note[k] for k in keys}

@@ -29,6 +29,7 @@ def render(
     """Write a LAMMPS input of a study, with all it needs, to a folder."""
     from pysmax.cli.label import parse_settings
     from pysmax.errors import SmaxError
+    from pysmax.settings import read_yaml
     from pysmax.studies import describe
     from pysmax.studies import render as rendered
 
@@ -40,20 +41,45 @@ def render(
         raise SmaxError(
             "expected pysmax render STUDY --potential FILE -o FOLDER (pysmax render --list shows them)"
         )
-    given: dict[str, Any] = {**(_read(config) if config else {}), **parse_settings(settings or [])}
+    given: dict[str, Any] = {**(read_yaml(config) if config else {}), **parse_settings(settings or [])}
     folder = rendered(study, to, potential=potential, system=system, settings=given, scale=scale)
     typer.echo(f"wrote {folder}; now: cd {folder} && mpirun -np 2 lmp -in in.{study}")
 
 
 def analyse(
     study: Annotated[str, typer.Argument(help="The study.")],
-    folder: Annotated[Path, typer.Argument(help="Its folder.")],
-    to: Annotated[Path | None, typer.Option("-o", "--output", help="Default: FOLDER/analysis.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Its folder; several: the runs are compared, too.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: FOLDER/analysis; of a comparison, needed.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value (YAML): an option of the analysis.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="The options of the analysis.")] = False,
 ) -> None:
     """Tables, figures and one page from a study that has run."""
-    from pysmax.analysis.registry import analyse as analysed
+    from pysmax.analysis import registry
+    from pysmax.cli.label import parse_settings
+    from pysmax.errors import SmaxError
+    from pysmax.studies import describe
 
-    typer.echo(f"wrote {analysed(study, folder, to)}")
+    if listed:
+        for line in describe.fields(registry.options_of(study)) or [f"{study}: no options"]:
+            typer.echo(line)
+        return
+    options = parse_settings(settings or [])
+    if not folders:
+        raise SmaxError("expected pysmax analyse STUDY FOLDER (pysmax analyse STUDY --list shows options)")
+    if len(folders) == 1:
+        typer.echo(f"wrote {registry.analyse(study, folders[0], to, options)}")
+        return
+    if to is None:
+        raise SmaxError(
+            f"found {len(folders)} folders and no -o FOLDER, expected where to write the comparison"
+        )
+    typer.echo(f"wrote {registry.compare(study, folders, to, options)}")
 
 
 def watch(
@@ -65,18 +91,3 @@ def watch(
     from pysmax.analysis.watch import watch as watched
 
     watched(open_study(folder), once, typer.echo)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    from pysmax.errors import SmaxError
-    from pysmax.files import read_text
-
-    try:
-        found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
-    if not isinstance(found, dict):
-        raise SmaxError(f"{path}: found no parameters, expected key: value")
-    return {str(k): v for k, v in found.items()}

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pysmax.errors import SmaxError
-from pysmax.files import read_text
+from pysmax.settings import read_yaml
 
 Verdict = Literal["ok", "warning", "wrong"]
 
@@ -36,14 +36,7 @@ class Tolerances(BaseModel):
 
 def load_tolerances(file: Path | None, changed: Mapping[str, float]) -> Tolerances:
     """Those of a YAML (or JSON) file, with some changed; SmaxError for unknown names and wrong values."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(read_text(file)) if file else {}
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{file}: not YAML: {e}") from None
-    if not isinstance(found, dict):
-        raise SmaxError(f"{file}: expected names and numbers")
+    found = read_yaml(file) if file else {}
     try:
         return Tolerances.model_validate(found | dict(changed))
     except ValidationError as e:

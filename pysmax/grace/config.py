@@ -10,8 +10,8 @@ from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pysmax.errors import SmaxError
-from pysmax.files import read_text
 from pysmax.grace.presets import PRESETS
+from pysmax.settings import read_yaml
 
 HELD_OUT = 33064 / 1693386  # IV.4: the paper's held-out share
 
@@ -146,13 +146,7 @@ class Config(_Section):
 
 def load(path: Path) -> Config:
     """Read a configuration; relative paths in it are relative to its folder. SmaxError if it is wrong."""
-    try:
-        given = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
-    if not isinstance(given, dict):
-        raise SmaxError(f"{path}: found no mapping, expected sections data, model, fit")
-    return parse(given, str(path), path.parent)
+    return parse(read_yaml(path), str(path), path.parent)
 
 
 def parse(given: Any, what: str, base: Path) -> Config:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pysmax.errors import SmaxError
-from pysmax.files import read_text
+from pysmax.settings import read_yaml
 
 
 class Local(BaseModel):
@@ -83,7 +83,7 @@ def read_site(path: Path, kind: str) -> tuple[Site, bool]:
     A file with a mapping under ``engine`` or ``executor`` holds nothing but these two sections; any other
     holds the settings of the engine alone.
     """
-    found = _read(path)
+    found = read_yaml(path)
     if not any(isinstance(found.get(name), dict) for name in SECTIONS):
         return load_site(kind, {}), False
     if unknown := sorted(set(found) - set(SECTIONS)):
@@ -96,7 +96,7 @@ def read_site(path: Path, kind: str) -> tuple[Site, bool]:
 
 def read_site_alone(path: Path, kind: str) -> Site:
     """The executor of a file that holds nothing else, under ``executor`` or without a section."""
-    found = _read(path)
+    found = read_yaml(path)
     return load_site(kind, found["executor"] if isinstance(found.get("executor"), dict) else found, f"{path}")
 
 
@@ -118,16 +118,3 @@ def load_site(kind: str, settings: dict[str, Any], where: str = "executor") -> S
         raise SmaxError(
             f"{where}: {name}: {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
         ) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        found = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a day that is none
-        raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
-    found = {} if found is None else found
-    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
-        raise SmaxError(f"{path}: expected settings, 'name: value' line by line")
-    return found

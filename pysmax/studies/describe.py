@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from pysmax.studies.registry import STUDIES, find
 
 
@@ -18,14 +20,21 @@ def parameters(name: str) -> list[str]:
     """One line per parameter: default and meaning; then what each system and scale smoke set."""
     study = find(name)
     lines = [f"{study.name}: {study.about}"]
-    for key, info in study.parameters.model_fields.items():
-        default = "required" if info.is_required() else _shown(info.default)
-        lines.append(f"  {key} = {default}" + (f"    # {info.description}" if info.description else ""))
+    lines += fields(study.parameters)
     for system in study.systems:
         for scale in ("full", "smoke"):
             if chosen := study.values(system, scale):
                 words = ", ".join(f"{k}={_shown(v)}" for k, v in chosen.items())
                 lines.append(f"  --system {system} --scale {scale}: {words}")
+    return lines
+
+
+def fields(model: type[BaseModel]) -> list[str]:
+    """One line per field: default and meaning."""
+    lines = []
+    for key, info in model.model_fields.items():
+        default = "required" if info.is_required() else _shown(info.get_default(call_default_factory=True))
+        lines.append(f"  {key} = {default}" + (f"    # {info.description}" if info.description else ""))
     return lines
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pysmax.errors import SmaxError
 from pysmax.files import one_sentence, read_text
-from pysmax.settings import checked
+from pysmax.settings import checked, read_yaml
 from pysmax.studies import stand_in
 
 STAND_IN: Literal["stand-in"] = "stand-in"
 FOLDER = "potential"  # in a rendered study: the files that the potential needs
 PLACEHOLDER = "{elements}"
+NOT_NEEDED = ("uq", "evaluation")  # beside a GRACE model: large, and of no use to LAMMPS
 
 
 class PotentialFile(BaseModel):
@@ -90,7 +90,7 @@ class Potential:
             target = folder / FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target)
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns(*NOT_NEEDED))
             else:
                 shutil.copyfile(source, target)
 
@@ -105,13 +105,7 @@ def load(given: str | Path) -> Potential:
             return _grace(path, None)
         if not path.is_file():
             raise SmaxError(f"{given}: not there; expected a potential.yaml, a GRACE model, or '{STAND_IN}'")
-    try:
-        found = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
-    if not isinstance(found, dict):
-        raise SmaxError(f"{path}: found no settings, expected a potential.yaml")
-    settings = checked(PotentialFile, {str(k): v for k, v in found.items()}, f"{path}:")
+    settings = checked(PotentialFile, read_yaml(path), f"{path}:")
     if settings.stand_in:
         return _stand_in()
     if settings.model is not None:

@@ -75,7 +75,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
         ("repeat: [2, 2, 2]\nmin_length_A: 8\n", ["repeat", "min_length_A"]),
         ("repeat: [2, 0, 2]\n", ["repeat", "[2, 0, 2]", "positive"]),
         ("solvers: []\n", ["solvers", "at least 1"]),
-        ("- a list\n", ["list", "setting: value"]),
+        ("- a list\n", ["expected settings", "name: value"]),
         ("a: [1\n", ["not YAML"]),
         ("!!python/object/apply:os.getcwd []\n", ["not YAML"]),
     ],

@@ -142,7 +142,7 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     for text, said in (
         ("a: [", "not YAML"),
-        ("- 1", "found no mapping"),
+        ("- 1", "expected settings"),
         ("!!python/object:os.x {}", "not YAML"),
     ):
         path.write_text(text)

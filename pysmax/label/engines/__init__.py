@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pysmax.errors import SmaxError
-from pysmax.files import read_text
 from pysmax.label.engine import EngineConfig
+from pysmax.settings import read_yaml
 
 ENGINES = {
     "xtb": "pysmax.label.engines.xtb:XtbConfig",
@@ -30,7 +30,7 @@ def load_config(
     A key of ``overrides`` may name a nested setting with dots (``limits.max_force_eV_per_A``). Relative names
     of files among the settings are looked up beside ``file`` first. Raises SmaxError.
     """
-    settings = _read(file) if file else {}
+    settings = read_yaml(file) if file else {}
     settings = settings.get(section, {}) if section else settings
     for key, value in (overrides or {}).items():
         _set(settings, key, value)
@@ -48,20 +48,6 @@ def config_class(name: str) -> type[EngineConfig]:
     module, _, attribute = ENGINES[name].partition(":")
     cls: type[EngineConfig] = getattr(importlib.import_module(module), attribute)
     return cls
-
-
-def _read(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as e:
-        raise SmaxError(f"{file}: not YAML: {' '.join(str(e).split())}") from None
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict) or not all(isinstance(k, str) for k in settings):
-        raise SmaxError(f"{file}: holds a {type(settings).__name__}, expected lines 'setting: value'")
-    return settings
 
 
 def _set(settings: dict[str, Any], key: str, value: Any) -> None:
