@@ -64,8 +64,9 @@ def find(z: Array, other: Array, length: float) -> tuple[float, float]:
     second = int(np.where(apart > 1 / 6, share, -1.0).argmax())
     weak = float(share[second]) - background
     if weak < CONTRAST:
+        some = "one" if share[first] - background >= CONTRAST else "no"
         raise SmaxError(
-            f"found {'one grain boundary' if share[first] - background >= CONTRAST else 'no grain boundary'}: "
+            f"found {some} grain boundary: "
             f"{100 * share[second]:.0f} % of the atoms at the second peak are out of the crystal, "
             f"{100 * background:.0f} % in the grains; expected two boundaries"
         )
@@ -74,12 +75,14 @@ def find(z: Array, other: Array, length: float) -> tuple[float, float]:
 
 
 def follow(found: tuple[float, float], before: tuple[float, float]) -> tuple[float, float]:
-    """The same boundaries in the order of an earlier frame, from which they are less than half a cell away."""
+    """The same boundaries in the order of an earlier frame, from which they are not far."""
     off = [np.abs(_wrapped(np.subtract(pair, before))).sum() for pair in (found, found[::-1])]
     return found if off[0] <= off[1] else found[::-1]
 
 
-def check_start(found: tuple[float, float], expected_A: list[float], length: float, tolerance_A: float) -> None:
+def check_start(
+    found: tuple[float, float], expected_A: list[float], length: float, tolerance_A: float
+) -> None:
     """SmaxError unless the boundaries of the first frame are where they were built."""
     off = np.abs(_wrapped(np.array(found) - np.array(expected_A) / length)) * length
     if off.max() > tolerance_A:
@@ -88,7 +91,9 @@ def check_start(found: tuple[float, float], expected_A: list[float], length: flo
         raise SmaxError(f"found the boundaries at z = {places} A, expected those built at {built} A")
 
 
-def distances(z: Array, boundaries: tuple[float, float], length: float) -> tuple[Array, Array]:
+def distances(
+    z: Array, boundaries: tuple[float, float], length: float
+) -> tuple[Array, np.ndarray[Any, np.dtype[np.int64]]]:
     """Distance (A) of each atom [n] from the nearer boundary, and which one that is (0, 1) [n]."""
     off = np.abs(_wrapped(z[:, None] - np.array(boundaries))) * length
     nearer = off.argmin(axis=1)
@@ -100,7 +105,7 @@ def _wrapped(x: Array) -> Array:
     return found
 
 
-def _smooth(x: Array, n: int, length: float) -> Array:
+def _smooth(x: np.ndarray[Any, Any], n: int, length: float) -> Array:
     from scipy.ndimage import gaussian_filter1d
 
     found: Array = gaussian_filter1d(np.asarray(x, dtype=float), SMOOTH_A * n / length, mode="wrap")

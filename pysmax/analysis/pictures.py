@@ -69,8 +69,9 @@ def _trimmed(png: bytes, margin: int = 10) -> bytes:
     ink = np.asarray(image).min(axis=2) < 250
     if not ink.any():
         return png
-    (top, bottom), (left, right) = ((int(k[0]), int(k[-1])) for k in map(np.flatnonzero, (ink.any(1), ink.any(0))))
-    box = (max(left - margin, 0), max(top - margin, 0), right + margin + 1, bottom + margin + 1)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    left, top = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
+    right, bottom = int(columns[-1]) + margin + 1, int(rows[-1]) + margin + 1
     buffer = io.BytesIO()
-    image.crop((*box[:2], min(box[2], image.width), min(box[3], image.height))).save(buffer, "PNG")
+    image.crop((left, top, min(right, image.width), min(bottom, image.height))).save(buffer, "PNG")
     return buffer.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from pysmax.moments import Array
 if TYPE_CHECKING:
     from ovito.data import DataCollection
 
+Integers = np.ndarray[Any, np.dtype[np.int64]]
 NM2 = 0.01  # of an A^2
 
 
@@ -60,12 +61,12 @@ def count(counts: Counts, data: DataCollection, places: tuple[float, float]) -> 
     cell = np.asarray(data.cell)
     z, length = boundaries.heights(data), float(cell[2, 2])
     area = float(np.linalg.norm(np.cross(cell[:, 0], cell[:, 1])))
-    types = np.asarray(data.particles.particle_types) - 1
+    types = np.asarray(data.particles.particle_types, dtype=np.int64) - 1
     add(counts, z, types, places, length, area)
 
 
 def add(
-    counts: Counts, z: Array, types: Array, places: tuple[float, float], length: float, area: float
+    counts: Counts, z: Array, types: Integers, places: tuple[float, float], length: float, area: float
 ) -> None:
     """As ``count``, from fractions of z [n], indices of elements [n], lengths in A."""
     f, ne = counts.filled, len(counts.elements)
@@ -123,10 +124,15 @@ def segregation(counts: Counts, discard: float) -> Segregation:
     used = range(min(int(discard * frames), frames - 1), frames)
     s = slice(used.start, None)
     near, far = counts.near[s], counts.far[s]
-    if not (near.sum(axis=2) > 0).all() or not far.sum() > 0:
-        which = "boundary_A" if not (near.sum(axis=2) > 0).all() else "bulk_A"
-        raise SmaxError(f"no atom is {'nearer' if which == 'boundary_A' else 'farther'} than {which} = "
-                        f"{getattr(counts, which)} A, expected some: the cell is {counts.lengths.mean():.1f} A long")
+    for ok, name, word in (
+        ((near.sum(axis=2) > 0).all(), "boundary_A", "nearer"),
+        (far.sum() > 0, "bulk_A", "farther"),
+    ):
+        if not ok:
+            raise SmaxError(
+                f"option {name}: found {getattr(counts, name)} A, and no atom {word} to a boundary, "
+                f"expected some: the cell is {counts.lengths.mean():.1f} A long"
+            )
     everything = near + far + counts.between[s]
     b, b_error = _composition(near)
     g, g_error = _composition(far)
@@ -144,7 +150,7 @@ def segregation(counts: Counts, discard: float) -> Segregation:
         boundary=100 * b, boundary_error=100 * b_error, bulk=100 * g, bulk_error=100 * g_error,
         difference=100 * (b - g), difference_error=100 * difference_error,
         excess=excess, excess_error=excess_error,
-        distance=(np.arange(counts.folded.shape[2]) + 0.5) * counts.bin_A,
+        distance=np.asarray((np.arange(counts.folded.shape[2]) + 0.5) * counts.bin_A),
         profile=100 * profile, profile_error=100 * profile_error,
         normal=((np.arange(bins) + 0.5) / bins - 0.5) * length,
         along=100 * along, along_error=100 * along_error,

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from pysmax.analysis import boundaries, thermo
+from pysmax.analysis import boundaries
 from pysmax.analysis import segregation_figures as figures
 from pysmax.analysis.anneal import history
 from pysmax.analysis.frames import Frames
 from pysmax.analysis.moves import by_pair
 from pysmax.analysis.output import Output, Table
-from pysmax.analysis.pictures import picture
 from pysmax.analysis.profiles import Counts, Segregation, count, segregation
+from pysmax.analysis.registry import Options
 from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
+from pysmax.moments import Array
 from pysmax.studies.segregation import SegregationParameters
+from pysmax.studies.study import Positive
 
 # at.% of Nb at the boundary and in the bulk of equimolar NbMoTaW, with which the paper compares
 LI_2020 = {"boundary": 57.0, "bulk": 15.5, "source": "X.-G. Li et al., npj Comput. Mater. 6, 70 (2020)"}
+START_A = 5.0  # from where they were built, boundaries of the first frame at most
 QUATERNARY = {"W", "Nb", "Mo", "Ta"}
 
 
-def analyse(run: Rendered) -> Output:
+class SegregationOptions(Options):
+    """Of the analysis of study ``segregation``."""
+
+    bin_A: Annotated[Positive, Field(description="width of the bins of the profiles, A")] = 2.0
+    boundary_A: Annotated[
+        Positive, Field(description="nearer than this to a boundary is boundary, A; not in the paper")
+    ] = 5.0
+    bulk_A: Annotated[
+        Positive | None,
+        Field(
+            description="farther than this from both boundaries is bulk, A; null: 20, in short cells two "
+            "thirds of the way between boundary and middle; not in the paper"
+        ),
+    ] = None
+    discard: Annotated[
+        float, Field(ge=0, lt=1, description="share of the frames that is left out as equilibration")
+    ] = 0.5
+    match_rmsd: Annotated[
+        Positive, Field(description="largest RMSD of polyhedral template matching that is bcc")
+    ] = 0.15
+
+    def bulk(self, length: float) -> float:
+        """bulk_A in a cell of this length, A. SmaxError if that is boundary."""
+        found = self.bulk_A or min(20.0, length / 6)
+        if found < self.boundary_A:
+            raise SmaxError(
+                f"option boundary_A: found {self.boundary_A} A, expected no more than bulk_A = {found:.1f} A"
+            )
+        return found
+
+
+OPTIONS = SegregationOptions
+
+
+def analyse(run: Rendered, options: SegregationOptions) -> Output:
     """Raises SmaxError for output that is missing, torn, or of another study, and lost boundaries."""
-    p = run.parameters
-    assert isinstance(p, SegregationParameters)
     output = Output("Segregation at two grain boundaries")
     log = history(run, output)
-    frames = Frames(run, boundaries.modifiers(_types(run, run.facts["swapped"]), p.match_rmsd))
-    counts = _read(run, frames, p)
-    found = segregation(counts, p.discard)
+    frames = Frames(run, boundaries.modifiers(_types(run, run.facts["swapped"]), options.match_rmsd))
+    counts = _read(run, frames, options)
+    found = segregation(counts, options.discard)
     order = [e for e in (*run.facts["swapped"], *run.facts["displaced"]) if run.counts.get(e)]
     reference = _reference(run)
     _compositions(output, found, order, reference)
-    _profiles(output, found, order, p, reference)
-    _convergence(output, counts, found, order, log)
+    _profiles(run, output, found, order, counts, reference)
+    _convergence(run, output, counts, found, order, log)
     _places(output, counts)
     by_pair(run, output)
-    output.pictures["structure"] = picture(
-        figures.lying(frames[-1]), run.elements, size=(1200, 1200), direction=(-0.3, 1.0, -0.35), trim=True
-    )
+    shown = figures.palette(order)
+    output.figures["structure"] = figures.structure(frames[-1], run.elements, shown, _kinds(run, order)[1])
     output.captions["structure"] = (
-        f"Atoms at step {frames.steps[-1]}, coloured by element; the normal of the boundaries lies across."
+        f"Step {frames.steps[-1]}, the normal of the boundaries across; atoms coloured by element"
+        + (" (below: impurities, and in grey metals out of the crystal)." if _kinds(run, order)[1] else ".")
     )
     output.summary |= {
         "boundary": run.facts["boundary"],
         "frames": len(frames),
         "frames_used": len(found.used),
-        "boundary_is_nearer_than_A": p.boundary_A,
-        "bulk_is_farther_than_A": p.bulk_A,
+        "boundary_is_nearer_than_A": counts.boundary_A,
+        "bulk_is_farther_than_A": counts.bulk_A,
     }
     return output
 
@@ -59,21 +95,32 @@ def _types(run: Rendered, elements: list[str]) -> list[int]:
     return [run.elements.index(e) + 1 for e in elements if e in run.elements]
 
 
-def _read(run: Rendered, frames: Frames, p: SegregationParameters) -> Counts:
+def _read(run: Rendered, frames: Frames, options: SegregationOptions) -> Counts:
     """Count one frame after another; only the counts are kept."""
-    counts = Counts.empty(run.elements, frames.steps, p.bin_A, p.boundary_A, p.bulk_A)
+    counts: Counts | None = None
     before: tuple[float, float] | None = None
     for step, data in zip(frames.steps, frames, strict=True):
         length = float(np.asarray(data.cell)[2, 2])
+        if counts is None:
+            regions = options.boundary_A, options.bulk(length)
+            counts = Counts.empty(run.elements, frames.steps, options.bin_A, *regions)
         try:
             found = boundaries.find(*boundaries.out_of_crystal(data), length)
             if before is None:
-                boundaries.check_start(found, run.facts["boundaries_A"], length, p.boundary_A)
+                boundaries.check_start(found, run.facts["boundaries_A"], length, START_A)
         except SmaxError as e:
             raise SmaxError(f"{frames.run.folder}: frame of step {step}: {e}") from None
         before = boundaries.follow(found, before or found)
         count(counts, data, before)
+    assert counts is not None  # there are frames
     return counts
+
+
+def _kinds(run: Rendered, order: list[str]) -> tuple[list[str], list[str]]:
+    """Metals, and impurities."""
+    p = run.parameters
+    assert isinstance(p, SegregationParameters)
+    return [e for e in order if e in p.composition], [e for e in order if e not in p.composition]
 
 
 def _reference(run: Rendered) -> dict[str, Any] | None:
@@ -109,14 +156,15 @@ def _compositions(
 
 
 def _profiles(
+    run: Rendered,
     output: Output,
     found: Segregation,
     order: list[str],
-    p: SegregationParameters,
+    counts: Counts,
     reference: dict[str, Any] | None,
 ) -> None:
-    kinds = ([e for e in order if e in p.composition], [e for e in order if e not in p.composition])
-    output.figures["profile"] = figures.profile(found, kinds, p.boundary_A, p.bulk_A, reference)
+    kinds = _kinds(run, order)
+    output.figures["profile"] = figures.profile(found, kinds, counts.boundary_A, counts.bulk_A, reference)
     output.captions["profile"] = (
         "Composition against the distance from the nearer boundary. Error bars: standard errors over "
         "blocks of frames and both boundaries. Shaded: boundary and bulk."
@@ -140,7 +188,12 @@ def _profiles(
 
 
 def _convergence(
-    output: Output, counts: Counts, found: Segregation, order: list[str], log: dict[str, np.ndarray]
+    run: Rendered,
+    output: Output,
+    counts: Counts,
+    found: Segregation,
+    order: list[str],
+    log: dict[str, Array],
 ) -> None:
     """Composition of the boundaries, frame by frame, against the moves tried per atom."""
     natoms = float(counts.near[0].sum() + counts.between[0].sum() + counts.far[0].sum())
@@ -154,7 +207,9 @@ def _convergence(
         for s, m, x in zip(counts.steps, tried, each, strict=True)
     ]
     output.tables["convergence"] = Table("Composition of the boundaries", columns, rows, page=False)
-    output.figures["convergence"] = figures.convergence(tried, each, order, which, found.used)
+    output.figures["convergence"] = figures.convergence(
+        tried, each, counts.elements, _kinds(run, order), found.used
+    )
     output.captions["convergence"] = (
         "Composition of both boundaries (thin) and their mean (thick) against Monte Carlo moves; "
         "shaded: what the other numbers are taken from."

@@ -30,10 +30,8 @@ class Bicrystal:
     closest: float  # A
 
 
-def bicrystal(
-    element: str, a: float, cells: int, repeat: tuple[int, int], closest: float = 0.9
-) -> Bicrystal:
-    """Two grains of ``cells`` CSL cells along the normal, ``repeat`` times [111]/2 and [5 -4 -1] in the plane.
+def bicrystal(element: str, a: float, cells: int, repeat: tuple[int, int], closest: float = 0.9) -> Bicrystal:
+    """Two grains of ``cells`` CSL cells along the normal, ``repeat`` of [111]/2 and [5 -4 -1] in the plane.
 
     ``a``: lattice constant, A; 3 (28 cells - 2) repeat[0] repeat[1] atoms. pymatgen's generator makes one
     cell; boundaries lie at a quarter and three quarters of the normal.
@@ -43,11 +41,13 @@ def bicrystal(
     unit = _orthogonal(_generate(element, a, cells))
     height = unit.cell.lengths()[2]
     unit.positions[:, 2] += height / 4
-    unit.wrap(eps=_TOLERANCE)
+    unit.positions %= unit.cell.lengths()
     boundaries = (float(height / 4), float(3 * height / 4))
     for z in boundaries:
         if (off := _mirror_error(unit, z)) > 1e-3:
-            raise SmaxError(f"grain boundary at z = {z:.2f} A: {off:.3f} A off a mirror, expected a symmetric tilt")
+            raise SmaxError(
+                f"grain boundary at z = {z:.2f} A: {off:.3f} A off a mirror, expected a symmetric tilt"
+            )
     atoms = unit * (*repeat, 1)
     found = nearest(atoms)
     wanted = closest * a * 0.75**0.5
@@ -83,14 +83,15 @@ def _orthogonal(made: Any) -> ase.Atoms:
     atoms = ase.Atoms(
         [str(s.specie) for s in made],
         scaled_positions=made.frac_coords,
-        cell=cellpar_to_cell(made.lattice.parameters),
+        cell=cellpar_to_cell(made.lattice.parameters),  # type: ignore[no-untyped-call]
         pbc=True,
     )
     la, slant = atoms.cell.array[0, 0], atoms.cell.array[1, 0]
-    atoms = ase.build.make_supercell(atoms, [[1, 0, 0], [round(-3 * slant / la), 3, 0], [0, 0, 1]])
+    turn = [[1, 0, 0], [round(-3 * slant / la), 3, 0], [0, 0, 1]]
+    atoms = ase.build.make_supercell(atoms, turn)  # type: ignore[no-untyped-call]
     atoms.wrap(eps=_TOLERANCE)
-    half = atoms[atoms.get_scaled_positions(wrap=False)[:, 0] < 0.5 - _TOLERANCE]
-    half.set_cell(np.diag(atoms.cell.lengths() * [0.5, 1, 1]), scale_atoms=False)
+    half: ase.Atoms = atoms[atoms.get_scaled_positions(wrap=False)[:, 0] < 0.5 - _TOLERANCE]
+    half.cell = atoms.cell.lengths() * [0.5, 1, 1]
     if np.abs(atoms.cell.angles() - 90).max() > 1e-4 or 2 * len(half) != len(atoms):
         raise SmaxError(f"grain boundary: pymatgen's cell {made.lattice} is not the one expected")
     return half

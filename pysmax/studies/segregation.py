@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import ase
 import numpy as np
@@ -22,23 +22,23 @@ NEAREST = 0.75**0.5  # neighbours in bcc, over the lattice constant
 class SegregationParameters(Dynamics):
     """Of study ``segregation``."""
 
-    composition: Annotated[
-        dict[Element, Positive], Field(min_length=1, description="metals: parts, equal in the paper")
-    ] = {"W": 1, "Nb": 1, "Mo": 1, "Ta": 1}
-    substitutional: Annotated[
-        dict[Element, Percent],
-        Field(description="on lattice sites in place of metals, % of the sites; not in the paper: as the interstitials"),
-    ] = {}
-    interstitial: Annotated[
-        dict[Element, Percent],
-        Field(
-            description="in voids, % of the lattice sites; not in the paper: 0.5 % of each completes its "
-            "count of atoms (20 016 sites and 4 times 100)"
-        ),
-    ] = {}
+    composition: dict[Element, Positive] = Field(
+        default_factory=lambda: dict.fromkeys(("W", "Nb", "Mo", "Ta"), 1.0),
+        min_length=1,
+        description="metals: parts, equal in the paper",
+    )
+    substitutional: dict[Element, Percent] = Field(
+        default_factory=dict,
+        description="on lattice sites in place of metals, % of the sites; not in the paper: as interstitials",
+    )
+    interstitial: dict[Element, Percent] = Field(
+        default_factory=dict,
+        description="in voids, % of the lattice sites; not in the paper: 0.5 % of each makes up its count of "
+        "atoms, 20 016 sites and 4 times 100",
+    )
     lattice_A: Annotated[
         Positive | None,
-        Field(description="lattice constant of bcc, A; null: mean of the metals' own, by Vegard; the barostat relaxes it"),
+        Field(description="lattice constant of bcc, A; null: Vegard's mean, which the barostat relaxes"),
     ] = None
     cells: Annotated[
         int, Field(ge=1, le=200, description="Sigma7 cells of each grain along the normal of the boundary")
@@ -48,7 +48,11 @@ class SegregationParameters(Dynamics):
     ] = (7, 1)
     closest: Annotated[
         float,
-        Field(gt=0, lt=1, description="least distance of lattice atoms, in nearest-neighbour distances; asserted"),
+        Field(
+            gt=0,
+            lt=1,
+            description="least distance of lattice atoms, in nearest-neighbour distances; asserted",
+        ),
     ] = 0.9
     void_A: Annotated[
         Positive, Field(description="least distance of an interstitial from lattice atoms, A; asserted")
@@ -65,7 +69,9 @@ class SegregationParameters(Dynamics):
     ] = 0.1
     temperature: Annotated[
         tuple[Positive, ...],
-        Field(min_length=1, description="K, of dynamics and Monte Carlo; several: straight lines between them"),
+        Field(
+            min_length=1, description="K, of dynamics and Monte Carlo; several: straight lines between them"
+        ),
     ] = (300.0,)
     pressure: Annotated[
         tuple[Finite, ...] | None, Field(min_length=1, description="GPa; null: the cell is kept")
@@ -87,22 +93,10 @@ class SegregationParameters(Dynamics):
     ] = 0.5
     mc_displace_share: Annotated[
         float,
-        Field(gt=0, lt=1, description="share of displacements among the moves, where there are interstitials"),
+        Field(
+            gt=0, lt=1, description="share of displacements among the moves, where there are interstitials"
+        ),
     ] = 0.2
-
-    bin_A: Annotated[Positive, Field(description="analysis: width of bins of the profiles, A")] = 2.0
-    boundary_A: Annotated[
-        Positive, Field(description="analysis: nearer than this to a boundary is boundary, A")
-    ] = 5.0
-    bulk_A: Annotated[
-        Positive, Field(description="analysis: farther than this from both boundaries is bulk, A")
-    ] = 20.0
-    match_rmsd: Annotated[
-        Positive, Field(description="analysis: largest RMSD of polyhedral template matching that is bcc")
-    ] = 0.15
-    discard: Annotated[
-        float, Field(ge=0, lt=1, description="analysis: share of the frames that is left out as equilibration")
-    ] = 0.5
 
     @model_validator(mode="after")
     def _sound(self) -> SegregationParameters:
@@ -114,11 +108,13 @@ class SegregationParameters(Dynamics):
                     raise ValueError(f"{kind}: {e} is in {found[e]} too, expected each element once")
                 found[e] = kind
         if sum(self.substitutional.values()) >= 100:
-            raise ValueError(f"substitutional: {sum(self.substitutional.values())} % in all, expected below 100")
-        if self.boundary_A >= self.bulk_A:
-            raise ValueError(f"boundary_A: found {self.boundary_A}, expected less than bulk_A = {self.bulk_A}")
+            raise ValueError(
+                f"substitutional: {sum(self.substitutional.values())} % in all, expected below 100"
+            )
         if len(self.composition) + len(self.substitutional) < 2 and not self.interstitial:
-            raise ValueError("composition: found one element and no impurity, expected something to segregate")
+            raise ValueError(
+                "composition: found one element and no impurity, expected something to segregate"
+            )
         return self
 
 
@@ -139,9 +135,9 @@ def _lattice(p: SegregationParameters) -> float:
 
     if p.lattice_A is not None:
         return p.lattice_A
-    constants = {}
+    constants: dict[str, float] = {}
     for e in p.composition:
-        state = reference_states[atomic_numbers[e]]
+        state: Any = reference_states[atomic_numbers[e]]
         if not state or state["symmetry"] not in ("bcc", "fcc"):
             raise SmaxError(f"composition: {e} is not cubic, expected lattice_A for an alloy with it")
         constants[e] = state["a"] * (0.5 ** (1 / 3) if state["symmetry"] == "fcc" else 1.0)
@@ -216,9 +212,6 @@ STUDY = Study(
     smoke={
         "cells": 2,
         "repeat": (4, 1),
-        "bulk_A": 8.0,
-        "boundary_A": 4.0,
-        "bin_A": 1.5,
         "n_steps": 400,
         "frames": 20,
         "relax_steps": 40,
