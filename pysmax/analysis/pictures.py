@@ -34,10 +34,12 @@ def picture(
     direction: tuple[float, float, float] = (-1.0, -2.0, -0.7),
     colour: dict[str, tuple[float, float, float]] | None = None,
     trim: bool = False,
+    samples: int = 6,
 ) -> bytes:
     """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ...
 
     ``trim``: without the white around it, so that a long cell fills the picture.
+    ``samples``: rays a pixel; time goes with pixels and with them.
     """
     from ovito.pipeline import Pipeline, StaticSource
     from ovito.vis import TachyonRenderer, Viewport
@@ -54,7 +56,7 @@ def picture(
         view.zoom_all(size=size)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"
-            renderer = TachyonRenderer(shadows=False, antialiasing_samples=6)
+            renderer = TachyonRenderer(shadows=False, antialiasing_samples=samples)
             view.render_image(filename=str(path), size=size, renderer=renderer, background=(1, 1, 1))
             return _trimmed(path.read_bytes()) if trim else path.read_bytes()
     finally:
