@@ -9,7 +9,7 @@
 using namespace smax;
 
 namespace {
-constexpr int GIVE_UP = 100;            // draws in a row that met a zone: the batch is full
+constexpr int GIVE_UP = 50;            // draws in a row that met a zone: the batch is full
 constexpr double NO_IMAGE = 1e300;      // length of an edge that is not periodic
 constexpr double CELLS_PER_STEP = 6;    // a cell's edge over dmax: few displacements leave it
 }    // namespace

@@ -9,6 +9,7 @@
 //     happens inside the zones taken, so the number of particles of each type outside is the same,
 //     and with it the probability of each draw, of those that were thrown away too. A displaced
 //     particle stays in one cell of a grid with a random origin, and zones see cells only.
+// How many moves a batch has depends on the state: chains must count batches, not moves.
 
 #ifndef SMAX_MC_MOVES_H
 #define SMAX_MC_MOVES_H

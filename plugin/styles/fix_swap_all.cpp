@@ -262,11 +262,10 @@ void FixSwapAll::pre_exchange()
   gather();
   start();
   Rng rng(uint64_t(seed), uint64_t(calls++));
-  for (int left = nmoves; left > 0;) {
-    const auto drawn = moves.draw(MIN(left, batch), range, rng);
-    attempt(drawn);
-    left -= int(drawn.size());
-  }
+  // The number of batches is fixed, not that of moves: a batch is smaller in some states than in
+  // others, and a stage that ends at a number of moves would favour those.
+  for (int left = nmoves; left > 0; left -= batch)
+    attempt(moves.draw(MIN(left, batch), range, rng));
   check_step = update->ntimestep;
 }
 
