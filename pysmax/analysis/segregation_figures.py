@@ -97,14 +97,14 @@ def structure(
     images = []
     for k, view in enumerate(views):
         used = colour if k == 0 else {e: colour[e] if e in impurities else PALE for e in elements}
-        png = picture(view, elements, (1100, 1100), (-0.3, 1.0, -0.35), used, trim=True, samples=3)
+        png = picture(view, elements, (900, 900), (-0.3, 1.0, -0.35), used, trim=True, samples=3)
         images.append(np.asarray(mpl.image.imread(io.BytesIO(png))))
     heights = [9.0 * im.shape[0] / im.shape[1] for im in images]
     with style():
-        figure = Figure(figsize=(9.0, sum(heights) + 0.5))
+        figure = Figure(figsize=(9.0, sum(heights) + 0.4))
         panels = figure.subplots(len(images), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axes, image in zip(panels, images, strict=True):
-            axes.imshow(image, interpolation="lanczos")
+            axes.imshow(image, interpolation="bilinear")
             axes.set_axis_off()
         handles = [Patch(color=c, label=e) for e, c in shown.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -84,9 +84,13 @@ class SegregationParameters(Dynamics):
     mc_every: Annotated[
         int, Field(ge=1, description="steps of dynamics between stages of Monte Carlo; not in the paper")
     ] = 100
-    mc_moves: Annotated[int, Field(ge=1, description="moves tried in a stage; not in the paper")] = 500
+    mc_batches: Annotated[
+        int,
+        Field(ge=1, description="batches of moves in a stage, an evaluation each; not in the paper"),
+    ] = 100
     mc_batch: Annotated[
-        int, Field(ge=1, le=100_000, description="moves evaluated at once, if they are far enough apart")
+        int,
+        Field(ge=1, le=100_000, description="moves in a batch at most; those too close to others wait"),
     ] = 100
     mc_displace_A: Annotated[
         Positive, Field(description="largest displacement of an interstitial, A; not in the paper")
@@ -216,7 +220,7 @@ STUDY = Study(
         "frames": 20,
         "relax_steps": 40,
         "mc_every": 20,
-        "mc_moves": 40,
+        "mc_batches": 40,
         "thermo_lines": 20,
         "restarts": 4,
     },
