@@ -62,7 +62,7 @@ class SegregationParameters(Dynamics):
     ] = 2.5
 
     relax_steps: Annotated[
-        int, Field(ge=1, description="iterations of the minimisation before dynamics, at most")
+        int, Field(ge=0, description="iterations of the minimisation before dynamics, at most")
     ] = 200
     relax_eV_per_A: Annotated[
         Positive, Field(description="norm of all forces at which the minimisation ends, eV/A")
