@@ -37,7 +37,7 @@ run: $(VENV)/.installed
 	cd runs && $(HERE) pysmax report $(OUT)
 
 test: $(VENV)/.installed-test $(VENV)/.installed-grace $(DFT) test-kernel
-	$(HERE) pytest
+	$(HERE) pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.installed-test $(VENV)/.installed-grace $(DFT)
 	$(HERE) pytest -m slow
