@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from pysmax.analysis import boundaries
+from pysmax.analysis import boundaries, thermo
 from pysmax.analysis import segregation_figures as figures
 from pysmax.analysis.anneal import history
 from pysmax.analysis.frames import Frames
@@ -18,6 +18,7 @@ from pysmax.analysis.registry import Options
 from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
 from pysmax.moments import Array
+from pysmax.studies.render import NOTE
 from pysmax.studies.segregation import SegregationParameters
 from pysmax.studies.study import Positive
 
@@ -63,6 +64,7 @@ OPTIONS = SegregationOptions
 
 def analyse(run: Rendered, options: SegregationOptions) -> Output:
     """Raises SmaxError for output that is missing, torn, or of another study, and lost boundaries."""
+    _check(run)
     output = Output("Segregation at two grain boundaries")
     log = history(run, output)
     frames = Frames(run, boundaries.modifiers(_types(run, run.facts["swapped"]), options.match_rmsd))
@@ -89,6 +91,14 @@ def analyse(run: Rendered, options: SegregationOptions) -> Output:
         "bulk_is_farther_than_A": counts.bulk_A,
     }
     return output
+
+
+def _check(run: Rendered) -> None:
+    """SmaxError unless the run is one of this study that has begun."""
+    if missing := [k for k in ("swapped", "displaced", "boundary", "boundaries_A") if k not in run.facts]:
+        raise SmaxError(f"{run.folder / NOTE}: facts: has no {missing[0]}, expected what pysmax render wrote")
+    if "v_tried" not in thermo.read(run.log):
+        raise SmaxError(f"{run.log}: has no column v_tried, expected thermo output of in.{run.study}")
 
 
 def _types(run: Rendered, elements: list[str]) -> list[int]:
@@ -150,7 +160,7 @@ def _compositions(
     output.tables["compositions"] = Table(
         "Composition at the boundaries and in the bulk, and excess per area", columns, rows
     )
-    output.summary["compositions"] = {row[0]: dict(zip(columns[1:], row[1:], strict=True)) for row in rows}
+    output.details["compositions"] = {row[0]: dict(zip(columns[1:], row[1:], strict=True)) for row in rows}
     if reference:
         output.summary["Nb_of_the_literature_at_percent"] = reference
 
@@ -196,8 +206,7 @@ def _convergence(
     log: dict[str, Array],
 ) -> None:
     """Composition of the boundaries, frame by frame, against the moves tried per atom."""
-    natoms = float(counts.near[0].sum() + counts.between[0].sum() + counts.far[0].sum())
-    tried = np.interp(counts.steps, log["Step"], log["v_tried"]) / natoms
+    tried = np.interp(counts.steps, log["Step"], log["v_tried"]) / run.natoms
     which = [counts.elements.index(e) for e in order]
     each = 100 * counts.near / np.maximum(counts.near.sum(axis=2, keepdims=True), 1)
     columns = ["step", "moves_per_atom"]
@@ -214,13 +223,14 @@ def _convergence(
         "Composition of both boundaries (thin) and their mean (thick) against Monte Carlo moves; "
         "shaded: what the other numbers are taken from."
     )
-    output.summary["drift_of_boundary"] = {
-        e: {
-            "second_less_first_half_at_percent": float(found.drift[k]),
-            "error": float(found.drift_error[k]),
+    if len(found.used) > 1:
+        output.details["drift_of_boundary"] = {
+            e: {
+                "second_less_first_half_at_percent": float(found.drift[k]),
+                "error": float(found.drift_error[k]),
+            }
+            for e, k in zip(order, which, strict=True)
         }
-        for e, k in zip(order, which, strict=True)
-    }
     output.summary["moves_per_atom"] = float(tried[-1])
 
 

@@ -220,7 +220,7 @@ STUDY = Study(
         "frames": 20,
         "relax_steps": 40,
         "mc_every": 20,
-        "mc_batches": 40,
+        "mc_batches": 20,
         "thermo_lines": 20,
         "restarts": 4,
     },

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import ase
@@ -13,9 +15,10 @@ import numpy as np
 import pytest
 from ase.io.lammpsdata import read_lammps_data
 from ase.neighborlist import neighbor_list
+from matplotlib.figure import Figure
 from segregation_tools import STEP, Planted
 
-from pysmax.analysis import blocking, boundaries
+from pysmax.analysis import blocking, boundaries, segregation_figures
 from pysmax.analysis.moves import by_pair
 from pysmax.analysis.output import Output
 from pysmax.analysis.registry import analyse
@@ -26,6 +29,23 @@ from pysmax.studies.bicrystal import ANGLE_DEG, bicrystal
 from pysmax.studies.voids import choose, voids
 
 A = 3.2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """They take most of the time of an analysis; those of tests/end_to_end are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segregation_figures, "structure", lambda *_: Figure())
+        yield
+
+
+def nearest(atoms: ase.Atoms) -> float:
+    """Smallest distance, by OVITO."""
+    from ovito.data import NearestNeighborFinder
+    from ovito.io.ase import ase_to_ovito
+
+    _, vectors = NearestNeighborFinder(1, ase_to_ovito(atoms)).find_all()
+    return float(np.linalg.norm(vectors, axis=-1).min())
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +129,10 @@ def test_full_scale_has_the_papers_atoms(tmp_path: Path, system: str, wanted: di
     atoms = read_lammps_data(folder / "system.data", atom_style="atomic")
     assert Counter(atoms.symbols) == wanted
     assert len(atoms) == {"wnbmota": 5838, "wnbmotav-impurities": 20416}[system]
-    i, j, d = neighbor_list("ijd", atoms, 2.8)
     light = np.isin(atoms.symbols, ["H", "B", "C", "N"])
-    assert d[~light[i] & ~light[j]].min() > 0.9 * 3.188 * 0.75**0.5
+    assert nearest(atoms[~light]) > 0.9 * 3.188 * 0.75**0.5
     if light.any():
-        assert d[light[i] & ~light[j]].min() > 1.5
-        assert (d[light[i] & light[j]] > 2.5).all()
+        assert nearest(atoms) > 1.5 and nearest(atoms[light]) > 2.5
     z = atoms.positions[:, 2] / atoms.cell[2, 2]
     for e in wanted:
         # at random over the cell: the mean of n uniform numbers
@@ -363,3 +381,30 @@ def test_impossible_options_are_refused(brief: Planted, options: dict[str, float
 def test_a_frame_without_boundaries_is_named(brief: Planted) -> None:
     with brief.melted(20), pytest.raises(SmaxError, match=r"frame of step 20: found no grain boundary"):
         analyse("segregation", brief.folder)
+
+
+def test_a_note_or_log_without_its_contents_is_named(brief: Planted) -> None:
+    note, log = brief.folder / "study.yaml", brief.folder / "log.segregation"
+    whole = note.read_text(), log.read_text()
+    try:
+        note.write_text(whole[0].replace("swapped:", "changed:"))
+        with pytest.raises(SmaxError, match=r"study.yaml: facts: has no swapped"):
+            analyse("segregation", brief.folder)
+        note.write_text(whole[0])
+        log.write_text(whole[1].replace("v_tried", "v_else"))
+        with pytest.raises(SmaxError, match=r"log.segregation: has no column v_tried"):
+            analyse("segregation", brief.folder)
+    finally:
+        note.write_text(whole[0])
+        log.write_text(whole[1])
+
+
+def test_the_first_frame_alone_is_analysed(brief: Planted, tmp_path: Path) -> None:
+    """Two boundaries give errors; there are no halves to compare, and the JSON has no nan."""
+    folder = Path(shutil.copytree(brief.folder, tmp_path / "x"))
+    for step in (10, 20):
+        (folder / "frames" / brief.path(step).name).unlink()
+    analyse("segregation", folder)
+    text = (folder / "analysis" / "summary.json").read_text()
+    assert "NaN" not in text and "drift_of_boundary" not in json.loads(text)
+    assert json.loads(text)["compositions"]["Nb"]["boundary_error"] > 0
