@@ -9,7 +9,7 @@
 using namespace smax;
 
 namespace {
-constexpr int GIVE_UP = 50;            // draws in a row that met a zone: the batch is full
+constexpr int GIVE_UP = 1000;           // draws in a row that met a zone: the batch is full
 constexpr double NO_IMAGE = 1e300;      // length of an edge that is not periodic
 constexpr double CELLS_PER_STEP = 6;    // a cell's edge over dmax: few displacements leave it
 }    // namespace
@@ -88,8 +88,9 @@ std::vector<McMove> McMoves::draw(int most, double range, Rng &rng)
   std::vector<Site> taken;
   Grid grid{};
   const bool batch = most > 1;
+  const int give_up = std::min(GIVE_UP, 20 + int(all.size()));
   if (batch && !movable.empty()) grid = make_grid(rng);
-  for (int failed = 0; int(moves.size()) < most && failed < GIVE_UP;) {
+  for (int failed = 0; int(moves.size()) < most && failed < give_up;) {
     McMove m{};
     if (draw_one(m, batch ? &grid : nullptr, taken, range, rng)) {
       moves.push_back(m);

@@ -97,6 +97,7 @@ class FixSwapAll : public Fix {
   void rebuild(bool box_may_change);
   void gather();
   void locate();
+  void check_layout();
   void start();
   void attempt(const std::vector<smax::McMove> &);
   void apply(smax::McMove &, imageint &);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,10 @@ def data_file(path: Path, box: Sequence[float], x: Array, types: Sequence[int], 
     lines = ["small system\n", f"{len(x)} atoms", f"{ntypes} atom types"]
     lines += [f"0 {edge:.17g} {a}lo {a}hi" for a, edge in zip("xyz", box, strict=True)]
     lines += ["\nAtoms # atomic\n"]
-    lines += [f"{i} {t} {r[0]:.17g} {r[1]:.17g} {r[2]:.17g}" for i, (t, r) in enumerate(zip(types, x), 1)]
+    lines += [
+        f"{i} {t} {r[0]:.17g} {r[1]:.17g} {r[2]:.17g}"
+        for i, (t, r) in enumerate(zip(types, x, strict=True), 1)
+    ]
     path.write_text("\n".join(lines) + "\n")
     return f"{HEAD}atom_modify map array\nread_data {path.name}\nmass * 50.0\n"
 
@@ -41,7 +45,7 @@ class Dimers:
     CUT = 3.2
     TYPES = (1, 2, 3, 1, 3, 2, 1, 2)
     BONDS = (2.6, 2.72, 2.85, 3.0)
-    EPSILON = {(1, 1): 0.15, (2, 2): 0.05, (3, 3): 0.2, (1, 2): 0.3, (1, 3): 0.1, (2, 3): 0.02}
+    EPSILON: ClassVar = {(1, 1): 0.15, (2, 2): 0.05, (3, 3): 0.2, (1, 2): 0.3, (1, 3): 0.1, (2, 3): 0.02}
     SIGMA = 2.5
     TEMPERATURE = 2500.0
 
@@ -88,8 +92,8 @@ class Guests:
     BOX = (48.0, 12.0, 12.0)
     CUT = 3.0
     TYPES = (1, 2, 2, 1, 3, 3)
-    DEPTH = {1: 6.0, 2: 6.15}  # A, eV: escapes are never seen
-    WIDTH = {1: 0.08, 2: 0.2}  # B, 1/A^2
+    DEPTH: ClassVar = {1: 6.0, 2: 6.15}  # A, eV: escapes are never seen
+    WIDTH: ClassVar = {1: 0.08, 2: 0.2}  # B, 1/A^2
     TEMPERATURE = 1000.0
 
     def __init__(self) -> None:
