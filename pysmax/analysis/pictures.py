@@ -35,6 +35,7 @@ def picture(
     colour: dict[str, tuple[float, float, float]] | None = None,
     trim: bool = False,
     samples: int = 6,
+    perspective: bool = True,
 ) -> bytes:
     """PNG of the frame, atoms coloured by element; ``elements``: of atom types 1, 2, ...
 
@@ -52,7 +53,8 @@ def picture(
     pipeline = Pipeline(source=StaticSource(data=data))
     pipeline.add_to_scene()
     try:
-        view = Viewport(type=Viewport.Type.Perspective, camera_dir=direction)
+        kind = Viewport.Type.Perspective if perspective else Viewport.Type.Ortho
+        view = Viewport(type=kind, camera_dir=direction)
         view.zoom_all(size=size)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"

@@ -97,7 +97,9 @@ def structure(
     images = []
     for k, view in enumerate(views):
         used = colour if k == 0 else {e: colour[e] if e in impurities else PALE for e in elements}
-        png = picture(view, elements, (900, 900), (-0.3, 1.0, -0.35), used, trim=True, samples=3)
+        png = picture(
+            view, elements, (900, 900), (-0.3, 1.0, -0.35), used, trim=True, samples=3, perspective=False
+        )
         images.append(np.asarray(mpl.image.imread(io.BytesIO(png))))
     heights = [9.0 * im.shape[0] / im.shape[1] for im in images]
     with style():
