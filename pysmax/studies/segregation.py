@@ -92,6 +92,13 @@ class SegregationParameters(Dynamics):
         int,
         Field(ge=1, le=100_000, description="moves in a batch at most; those too close to others wait"),
     ] = 100
+    mc_range_A: Annotated[
+        Positive | None,
+        Field(
+            description="beyond it from a changed atom no energy of an atom changes, A; null: twice the "
+            "cutoff, which is right for all; the cutoff will do for pair potentials and one-layer models"
+        ),
+    ] = None
     mc_displace_A: Annotated[
         Positive, Field(description="largest displacement of an interstitial, A; not in the paper")
     ] = 0.5

@@ -170,6 +170,18 @@ def test_impossible_parameters_are_refused(tmp_path: Path, given: dict[str, obje
     assert not (tmp_path / "x").exists()
 
 
+def test_an_element_that_the_potential_does_not_know_is_refused(tmp_path: Path) -> None:
+    potential = tmp_path / "p.yaml"
+    potential.write_text(
+        "commands: [pair_style morse 4.0, pair_coeff * * 1 1 2]\nelements: [W, Nb, Mo, Ta]\n"
+    )
+    with pytest.raises(SmaxError, match="element V: not known to the potential p, which has W Nb Mo Ta"):
+        render(
+            "segregation", tmp_path / "x", potential=potential, scale="smoke",
+            settings={"composition": {"W": 1, "V": 1}},
+        )  # fmt: skip
+
+
 def test_monte_carlo_follows_the_ramp(tmp_path: Path) -> None:
     settings = {"temperature": [300, 900, 300]}
     folder = render("segregation", tmp_path / "x", potential="stand-in", scale="smoke", settings=settings)
