@@ -3,6 +3,7 @@
 
 #include "styles/entropy_commands.h"
 #include "styles/fix_entropy.h"
+#include "styles/fix_swap_all.h"
 #include "styles/host_check.h"
 #include "styles/lammpsplugin_api.h"
 #include "styles/min_lbfgs.h"
@@ -11,9 +12,9 @@ using namespace LAMMPS_NS;
 
 namespace {
 
-void *fix_entropy(void *lmp, int narg, char **arg)
+template <class Style> void *make_fix(void *lmp, int narg, char **arg)
 {
-  return new FixEntropy(static_cast<LAMMPS *>(lmp), narg, arg);
+  return new Style(static_cast<LAMMPS *>(lmp), narg, arg);
 }
 
 template <class Style> void *make_style(void *lmp)
@@ -38,7 +39,12 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *l
   plugin.style = "fix";
   plugin.name = "entropy";
   plugin.info = "feature entropy of a growing dataset as energy and forces";
-  plugin.creator.v2 = &fix_entropy;
+  plugin.creator.v2 = &make_fix<FixEntropy>;
+  register_plugin(&plugin, lmp);
+
+  plugin.name = "swap/all";
+  plugin.info = "Monte Carlo exchanges between all pairs of types, and displacements";
+  plugin.creator.v2 = &make_fix<FixSwapAll>;
   register_plugin(&plugin, lmp);
 
   if (smax::declared_min_is_right()) {

@@ -32,11 +32,13 @@ class Table:
 class Output:
     """Names are those of the files: ``figures[name]`` is name.png, ``tables[name]`` name.csv.
 
-    ``pictures``: PNG from a renderer. ``files``: anything else. ``summary``: plain data, units in its keys.
+    ``pictures``: PNG from a renderer. ``files``: anything else. ``summary``: plain data, units in its keys;
+    ``details``: more of it, in the file alone and not on the page.
     """
 
     about: str
     summary: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     captions: dict[str, str] = field(default_factory=dict)
@@ -69,7 +71,7 @@ def write(run: Rendered, output: Output, to: Path) -> Path:
         "atoms": run.natoms,
         "elements": run.counts,
     }
-    summary = {**head, **output.summary}
+    summary = {**head, **output.summary, **output.details}
     write_atomically(to / "summary.json", (json.dumps(summary, indent=2) + "\n").encode())
     panels = html.panels(images, {name: output.captions.get(name, name) for name in images})
     text = html.render(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pysmax.errors import SmaxError
-from pysmax.studies import anneal, quench
+from pysmax.studies import anneal, quench, segregation
 from pysmax.studies.study import Study
 
-STUDIES: dict[str, Study] = {s.name: s for s in (anneal.STUDY, quench.STUDY)}
+STUDIES: dict[str, Study] = {s.name: s for s in (segregation.STUDY, quench.STUDY, anneal.STUDY)}
 
 
 def find(name: str) -> Study:

@@ -75,7 +75,7 @@ def test_commands_without_a_place_for_elements_keep_all_types(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"study": "melt"}, "study melt: unknown, expected one of anneal"),
+        ({"study": "melt"}, "study melt: unknown, expected one of segregation"),
         ({"system": "all"}, "system all: unknown, study anneal has any"),
         ({"settings": {"steps": 3}}, "setting steps: unknown, expected one of seed, n_steps"),
         (
