@@ -25,6 +25,7 @@ import fix_entropy
 import generator
 import grace_native
 import min_lbfgs
+import swaps
 from harness import Row, Setting
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -62,6 +63,7 @@ def _measurements(setting: Setting) -> dict[str, Callable[[], list[Row]]]:
         "generator": lambda: generator.measure(setting, material),
         "min_lbfgs": lambda: min_lbfgs.measure(setting),
         "exchange": lambda: exchange.measure(setting),
+        "swaps": lambda: swaps.measure(setting),
         "entropy": lambda: entropy.measure(setting),
         "grace_native": lambda: grace_native.measure(setting),
     }

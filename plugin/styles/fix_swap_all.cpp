@@ -95,11 +95,21 @@ void FixSwapAll::parse(int narg, char **arg)
   auto types = [&](const Values &v, size_t from, size_t least) {
     std::vector<int> found;
     for (size_t i = from; i < v.all().size(); i++) {
-      const int t = int(v.integer(i, 1, ntypes));
-      if (!seen.insert(t).second)
-        v.fail("type " + v.all()[i] + " a second time",
-               "each type once, either exchanged or displaced");
-      found.push_back(t);
+      const std::string &word = v.all()[i];
+      const size_t star = word.find('*');    // 2*5, 2*, *5, *
+      auto bound = [&](const std::string &part, int open) {
+        return part.empty() ? open : int(Values(where, v.keyword(), {part}).integer(0, 1, ntypes));
+      };
+      const bool one = star == std::string::npos;
+      const int lo = one ? int(v.integer(i, 1, ntypes)) : bound(word.substr(0, star), 1);
+      const int hi = one ? lo : bound(word.substr(star + 1), ntypes);
+      if (hi < lo) v.fail("'" + word + "'", "types from a smaller to a larger");
+      for (int t = lo; t <= hi; t++) {
+        if (!seen.insert(t).second)
+          v.fail("type " + std::to_string(t) + " a second time",
+                 "each type once, either exchanged or displaced");
+        found.push_back(t);
+      }
     }
     if (found.size() < least)
       v.fail(std::to_string(found.size()) + " types", "at least " + std::to_string(least));

@@ -131,6 +131,7 @@ void batches(const McBox &box, const char *name)
   check(s + ": steps shorter than dmax", 0.4 - longest, 0.02);
   check(s + ": steps through a wall", walls, 0);
   check(s + ": share of steps that leave their cell", left / displaced, 0.25);
+  check(s + ": there are some", 0.1 - left / displaced, 0);
   check(s + ": batches are larger than one", 3 - largest, 0);
   check(s + ": and not too large", largest, 6);
   double pairs = 0;

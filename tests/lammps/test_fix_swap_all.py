@@ -26,7 +26,7 @@ def dimers(folder: Path, batch: int, moves: int, steps: int) -> str:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_every_state_has_its_boltzmann_weight(lmp: Lmp, tmp_path: Path, batch: int) -> None:
     """All 560 arrangements of eight interleaved atoms, against their enumeration."""
-    done = lmp(dimers(tmp_path, batch, 20, 10000))
+    done = lmp(dimers(tmp_path, batch, 20, 10000 if batch == 1 else 20000))
     last = thermo(done.stdout)[-1]
     if batch == 1:
         assert last["f_s[1]"] == 20 * 10000
@@ -45,10 +45,9 @@ def test_every_state_has_its_boltzmann_weight(lmp: Lmp, tmp_path: Path, batch: i
     often = exact * len(seen) > 20
     visits = seen[:, None] == np.flatnonzero(often)
     z = deviations(visits.astype(float), exact[often])
-    print(often.sum(), (z**2).mean(), abs(z).max(), exact[often].sum(), abs(deviations(energy[seen], mean)))
     assert often.sum() > 50
     assert (z**2).mean() < 1.5
-    assert abs(z).max() < 5
+    assert abs(z).max() < 4.5
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -80,7 +79,7 @@ def guests(folder: Path, batch: int, moves: int, steps: int) -> str:
 @pytest.mark.parametrize("batch", [1, 4])
 def test_displacements_and_exchanges_together(lmp: Lmp, tmp_path: Path, batch: int) -> None:
     """Guests are Gaussian around their hosts, hosts as probable as the integrals of the wells say."""
-    done = lmp(guests(tmp_path, batch, 20, 6000))
+    done = lmp(guests(tmp_path, batch, 20, 6000 if batch == 1 else 12000))
     last = thermo(done.stdout)[-1]
     assert last["f_s[3]"] > 20000 and last["f_s[5]"] > 40000
     assert last["f_s[9]"] < 1e-12
@@ -101,7 +100,6 @@ def test_displacements_and_exchanges_together(lmp: Lmp, tmp_path: Path, batch: i
         deviations(square**2 / mean[4][hosts], 1.0),
         deviations(((hosts == 1).sum(axis=1)[:, None] == np.arange(3)) * 1.0, system.softly_hosted()),
     ]
-    print(z, system.softly_hosted())
-    assert max(abs(v).max() for v in z) < 4
+    assert max(abs(v).max() for v in z) < 4.5
     energy = system.energies(hosts, np.sqrt(square)).sum(axis=1)
     assert energy[-1] == pytest.approx(last["PotEng"], abs=1e-9)

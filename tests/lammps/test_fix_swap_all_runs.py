@@ -239,7 +239,7 @@ def test_ideal_mixing(lmp: Lmp, tmp_path: Path) -> None:
     """Without energies every move is accepted, and a half of the cell holds a hypergeometric number."""
     text = "units metal\natom_modify map array\nlattice sc 4\nregion b block 0 4 0 3 0 2\ncreate_box 3 b\n"
     text += "create_atoms 1 box\nset atom 1*6 type 2\nset atom 7*10 type 3\nmass * 1\npair_style zero 4.5\n"
-    text += "pair_coeff * *\ngroup some id 1:20\nfix s some swap/all 1 12 3 300 swap 2 1 3 batch 3 range 2\n"
+    text += "pair_coeff * *\ngroup some id 1:20\nfix s some swap/all 1 12 3 300 swap 2* *1 batch 3 range 2\n"
     text += f"{THERMO}thermo 500\ndump t all custom 1 t id type\ndump_modify t sort id\nrun 4000\n"
     last = thermo(lmp(text).stdout)[-1]
     assert last["f_s"] == 1.0 and last["f_s[8]"] == 0.0
