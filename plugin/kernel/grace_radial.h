@@ -101,6 +101,15 @@ static void silu(int n, double *z, double *slope)
   }
 }
 
+static void tanh(int n, double *z, double *slope)
+{
+  for (int j = 0; j < n; j += W) {
+    const vd t = 1.0 - 2.0 / (1.0 + exponential(2.0 * load_any(z + j)));
+    store_any(z + j, t);
+    store_any(slope + j, 1.0 - t * t);
+  }
+}
+
 }    // namespace SNAP_ISA
 }    // namespace grace
 }    // namespace smax
