@@ -124,7 +124,8 @@ GraceStep read_product(const Reader &r, const std::string &name, GraceStep::Kind
 }
 
 // Lines of a layer: "basis A", "fc NAME LEFT RIGHT", "product NAME LEFT RIGHT", "couple NAME",
-// "collect NAME TENSORS...", "reduce NAME TENSORS..." (the densities), "message TENSOR"
+// "collect NAME TENSORS...", "reduce NAME TENSORS..." (the densities), "norm DENSITIES full" or
+// "only_nonlin" (all but the first), "message TENSOR"
 class Graph {
  public:
   Graph(const Reader &r, GraceModel &m, size_t layer) : r(r), m(m), layer(m.layers[layer])
@@ -143,9 +144,11 @@ class Graph {
         tensors[name] = 0;
       else if (kind == "message" && &layer == &m.layers[0] && m.message == 0)
         m.message = tensor(name);
+      else if (kind == "norm" && layer.density && tensor(name) == layer.density)
+        norm(name, words);
       else if (!step(kind, name, words))
         r.fail("the graph has a line '" + line.substr(0, 60) +
-               "', expected basis, fc, product, couple, collect, reduce or message");
+               "', expected basis, fc, product, couple, collect, reduce, norm or message");
     }
   }
 
@@ -188,7 +191,7 @@ class Graph {
     s.name = name;
     layer.steps.push_back(std::move(s));
     tensors[name] = int(layer.steps.size());
-    if (kind == "reduce") density(name);
+    if (kind == "reduce") density();
     return true;
   }
 
@@ -237,11 +240,23 @@ class Graph {
     return q;
   }
 
-  void density(const std::string &name)
+  void density()
   {
     layer.density = int(layer.steps.size());
     if (m.density == 0) m.density = layer.steps.back().channels;
-    if (r.has(name + ".norm")) layer.norm = r.doubles(name + ".norm", 1);
+  }
+
+  void norm(const std::string &name, std::istringstream &words)
+  {
+    std::string kind;
+    words >> kind;
+    if (kind != "full" && kind != "only_nonlin")
+      r.fail("the graph has a norm '" + kind.substr(0, 60) + "', expected full or only_nonlin");
+    layer.norm = r.doubles(name + ".norm", 1);
+    const int n = m.density - (kind == "full" ? 0 : 1), found = int(layer.norm.size());
+    if (found != n)
+      r.fail(name + ".norm has " + std::to_string(found) + " numbers, expected " +
+             std::to_string(n));
   }
 };
 
@@ -277,7 +292,7 @@ GraceModel smax::read_grace_model(const std::string &path)
     read_radial(r, "second.", m.layers[1]);
     Graph(r, m, 1).read("second.graph");
   }
-  if (r.has("energy.activation")) m.activation = activation(r);
+  if (layers == 2 || r.has("energy.activation")) m.activation = activation(r);
   m.energy_in = r.doubles("energy.0", 2);
   m.energy_hidden = r.extent("energy.0", 2, 1);
   m.energy_out = r.doubles("energy.1", 2);

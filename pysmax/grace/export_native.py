@@ -177,8 +177,8 @@ def readout(target: Any) -> dict[str, Any]:
             f"readout activation {name}, expected silu or tanh",
         )
         factor = SILU_NORM if name == "silu_n2norm" else 1.0
-        if name == "tanh":
-            out["energy.activation"] = "tanh"
+        if not last:
+            out["energy.activation"] = "tanh" if name == "tanh" else "silu"
     require(len(layers) == 2, f"a readout of {len(layers)} layers, expected 2")
     return out
 
@@ -247,6 +247,7 @@ class Layers:
             require(i.type in ("full", "only_nonlin"), f"{i.name} of type {i.type}")
             require(i.input.only_invar, f"{i.name} normalises {i.input.name}")
             self.out[f"{i.input.name}.norm"] = array(i.scale).reshape(-1)
+            self.line(f"norm {i.input.name} {i.type}")
             self.norms[i.name] = i.input.name
         else:
             return False
