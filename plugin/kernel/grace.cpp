@@ -49,12 +49,6 @@ GraceEvaluator::Impl::Impl(const GraceModel &m, Isa isa, int batch) :
   second_network.reset(new Network(m, 1, kernel));
 }
 
-void GraceEvaluator::Impl::forward_first()
-{
-  basis.forward(batch, network.basis(batch.natoms));
-  network.forward(batch);
-}
-
 GraceEvaluator::GraceEvaluator(const GraceModel &model, Isa isa, int batch) :
     impl(new Impl(model, isa, batch))
 {
@@ -81,7 +75,8 @@ void GraceEvaluator::evaluate(const GraceBonds &bonds, double *energy, double *g
   Batch &b = p.batch;
   p.gather.begin(bonds);
   while (p.gather.next(bonds, b)) {
-    p.forward_first();
+    p.basis.forward(b, p.network.basis(b.natoms));
+    p.network.forward(b);
     const double *rho = p.network.densities();
     double *drho = p.network.density_gradient(b.natoms);
     p.readout.evaluate(b, &rho, p.energy.data(), &drho);

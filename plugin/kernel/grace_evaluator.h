@@ -33,7 +33,6 @@ struct GraceEvaluator::Impl {
 
   Impl(const GraceModel &model, Isa isa, int batch);
 
-  void forward_first();
   void put_message(const GraceBonds &bonds, double *messages);
   void take_gradients(const GraceBonds &bonds, const double *dmessages, const double *ddensities);
 };

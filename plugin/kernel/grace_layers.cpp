@@ -33,7 +33,8 @@ void GraceEvaluator::tell(const GraceBonds &bonds, double *messages, double *den
   const int n = density_size(), stride = p.readout.stride();
   p.gather.begin(bonds);
   while (p.gather.next(bonds, p.batch)) {
-    p.forward_first();
+    p.basis.forward(p.batch, p.network.basis(p.batch.natoms));
+    p.network.forward(p.batch);
     p.put_message(bonds, messages);
     for (int i = 0; i < p.batch.natoms; i++)
       std::copy_n(p.network.densities() + size_t(i) * stride, n,
@@ -93,7 +94,8 @@ void GraceEvaluator::trace(const GraceBonds &bonds, const double *dmessages,
   for (double *g : {gx, gy, gz}) std::fill(g + bonds.first[0], g + bonds.first[bonds.natoms], 0.0);
   p.gather.begin(bonds);
   while (p.gather.next(bonds, p.batch)) {
-    p.forward_first();
+    p.basis.forward(p.batch, p.network.basis(p.batch.natoms));
+    p.network.forward_for_backward(p.batch);
     p.take_gradients(bonds, dmessages, ddensities);
     p.network.backward(p.batch);
     p.basis.backward(p.batch, p.network.basis_gradient());

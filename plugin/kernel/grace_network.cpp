@@ -103,6 +103,12 @@ void Network::forward(const Batch &b)
   for (const Step &s : steps) run_forward(s, b);
 }
 
+void Network::forward_for_backward(const Batch &b)
+{
+  for (const Step &s : steps)
+    if (s.needed) run_forward(s, b);
+}
+
 void Network::backward(const Batch &b)
 {
   for (auto s = steps.rbegin(); s != steps.rend(); ++s) run_backward(*s, b);

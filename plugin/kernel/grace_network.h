@@ -38,6 +38,7 @@ class Network {
   double *message_gradient(int natoms) { return gradient(tensors[told], natoms); }
 
   void forward(const Batch &batch);
+  void forward_for_backward(const Batch &batch);    // only what backward() needs
   void backward(const Batch &batch);
   double memory_usage() const;
 
@@ -64,6 +65,7 @@ class Network {
     std::vector<Run> runs;                     // of connections and collections
     SparseTable product, to_left, to_right;    // to_right is empty where left is right
     bool add_left, add_right;                  // to a gradient that is there
+    bool needed;                               // its values, by backward()
   };
 
   const Kernel &kernel;
@@ -87,6 +89,7 @@ class Network {
   void join(Step &&step);
   void place(Step &&step);
   void plan_backward();
+  void plan_forward();
   bool in_place(int tensor) const;
   bool first_comes_first(const Step &s) const;
   void run_forward(const Step &s, const Batch &b);

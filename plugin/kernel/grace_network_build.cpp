@@ -40,6 +40,7 @@ Network::Network(const GraceModel &m, size_t layer, const Kernel &kernel) :
   for (const Tensor &t : tensors) most = std::max(most, t.nfunc);
   room(work, size_t(2) * most * 4 * kernel.width);
   plan_backward();
+  plan_forward();
 }
 
 /* ---------------------------------------------------------------------- */
@@ -135,6 +136,18 @@ void Network::plan_backward()
         }
     }
     begun[s->left] = begun[s->right] = 1;
+  }
+}
+
+// The gradient of a product asks for its factors, and so for all that they are made of.
+void Network::plan_forward()
+{
+  std::vector<char> wanted(tensors.size(), 0);
+  for (const Step &s : steps)
+    if (s.kind == Step::Kind::Product) wanted[s.left] = wanted[s.right] = 1;
+  for (auto s = steps.rbegin(); s != steps.rend(); ++s) {
+    for (int out : s->outs) s->needed = s->needed || wanted[out];
+    if (s->needed) wanted[s->left] = wanted[s->right] = 1;
   }
 }
 
