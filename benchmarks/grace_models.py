@@ -107,7 +107,11 @@ def make(folder: Path, size: str, dtype: str) -> None:
     for i in listed:
         if type(i).__name__ == "InvariantLayerRMSNorm":  # zero before a training
             i.scale.assign(tf.ones_like(i.scale))
-    potential.save_model(exact_path=str(folder), jit_compile=True)
+    if layers == 2:  # with signatures for several ranks
+        keys = manager.communicated_keys
+        potential.save_model_with_aux_computes(exact_path=str(folder), jit_compile=True, communicated_keys=keys)
+    else:
+        potential.save_model(exact_path=str(folder), jit_compile=True)
     arrays = export_native.model_arrays({i.name: i for i in listed})
     export_native.write(str(folder / "native.npz"), arrays, {"parameters": dtype})
 
