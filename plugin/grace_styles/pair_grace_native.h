@@ -37,8 +37,8 @@ class PairGraceNative : public PairGraceBase {
   std::unique_ptr<Work> work;
   std::string isa = "auto";
 
-  void compute_own();       // of one layer
-  void compute_layers();    // of two
+  void compute_own();             // of one layer
+  void compute_layers();          // of two
   int gather_bonds(int first);    // the list entry after the last centre
   void gather_bonds_of(int i);
   void spread_energies();

@@ -75,7 +75,7 @@ void GraceEvaluator::evaluate(const GraceBonds &bonds, double *energy, double *g
   Batch &b = p.batch;
   p.gather.begin(bonds);
   while (p.gather.next(bonds, b)) {
-    p.basis.forward(b, p.network.basis(b.natoms));
+    p.basis.forward(b, p.network.basis(b.natoms), true);
     p.network.forward(b);
     const double *rho = p.network.densities();
     double *drho = p.network.density_gradient(b.natoms);

@@ -44,10 +44,10 @@ Slots Basis::slots(const Batch &b)
   return {nlm, int(b.slots.size()), b.natoms, nch, slot_atom.data(), slot_weight.data()};
 }
 
-void Basis::forward(const Batch &b, double *A)
+void Basis::forward(const Batch &b, double *A, bool derivatives)
 {
   const int nslot = int(b.slots.size());
-  bonds.begin(b);
+  bonds.begin(b, derivatives);
   double *B = room(sums, size_t(nlm) * nslot * nhid);
   double *T = room(mixed, size_t(nlm) * nslot * nch);
 

@@ -16,8 +16,9 @@ class Basis {
  public:
   Basis(const GraceModel &model, const Kernel &kernel);
 
-  void forward(const Batch &batch, double *A);
-  // After forward(); writes gx, gy, gz of the batch's columns.
+  // derivatives: backward() follows
+  void forward(const Batch &batch, double *A, bool derivatives);
+  // Writes gx, gy, gz of the batch's columns.
   void backward(Batch &batch, const double *dA);
   double memory_usage() const;
 

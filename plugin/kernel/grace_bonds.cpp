@@ -58,19 +58,21 @@ void BondFunctions::radial(const Columns &c, double *H)
   double *next = room(odd, most * 2 * c.ncol);
   kernel.bonds(c, nbasis, power, even.data());
   int n_in = nbasis;
+  const int columns = with_derivatives ? 2 * c.ncol : c.ncol;
   for (size_t i = 0; i < layers.size(); i++) {
     double *to = i + 1 == layers.size() ? H : next;
-    kernel.multiply_small(widths[i], n_in, 2 * c.ncol, layers[i].data(), n_in, in, 2 * c.ncol, to,
+    kernel.multiply_small(widths[i], n_in, columns, layers[i].data(), n_in, in, 2 * c.ncol, to,
                           2 * c.ncol, false);
-    kernel.silu_rows(widths[i], c.ncol, to);
+    kernel.silu_rows(widths[i], c.ncol, to, with_derivatives);
     next = in == even.data() ? even.data() : odd.data();
     in = to;
     n_in = widths[i];
   }
 }
 
-void BondFunctions::begin(const Batch &b)
+void BondFunctions::begin(const Batch &b, bool derivatives)
 {
+  with_derivatives = derivatives;
   const size_t ncol = b.ncol();
   for (AlignedVector *v : {&d, &x, &y, &z}) room(*v, ncol);
   room(h, size_t(nhid) * 2 * ncol);

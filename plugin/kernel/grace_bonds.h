@@ -18,7 +18,8 @@ class BondFunctions {
   int hidden() const { return nhid; }    // padded
   int functions() const { return nlm; }
 
-  void begin(const Batch &batch);    // room for all of its columns
+  // Room for all columns of a batch. Without derivatives, gradient() must not be asked for.
+  void begin(const Batch &batch, bool derivatives);
   void evaluate(const Batch &batch, const Block &block);
   // Of a block: [hidden][2 ncol], values and derivatives; [lm][ncol]
   const double *H(const Block &block) const { return h.data() + size_t(nhid) * 2 * block.column; }
@@ -31,6 +32,7 @@ class BondFunctions {
  private:
   const Kernel &kernel;
   int lmax, nlm, nbasis, power, nhid;
+  bool with_derivatives = true;
   std::vector<double> recursion;
   std::vector<int> widths;              // padded
   std::vector<AlignedVector> layers;    // transposed: [n_out][n_in]

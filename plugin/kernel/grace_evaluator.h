@@ -28,7 +28,7 @@ struct GraceEvaluator::Impl {
   std::unique_ptr<grace::Network> second_network;
 
   grace::Batch batch;
-  std::vector<double> energy;    // of the batch
+  std::vector<double> energy;     // of the batch
   AlignedVector first_density;    // of the batch, and its gradient
 
   Impl(const GraceModel &model, Isa isa, int batch);

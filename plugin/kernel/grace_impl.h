@@ -22,7 +22,8 @@ namespace SNAP_ISA {
 
 static const Kernel kernel = {SNAP_WIDTH, bonds,          harmonics,     gradient,
                               multiply,   multiply_small, multiply_rows, silu_rows,
-                              silu, tanh, bilinear, linear,       sum_slots,     spread_slots, sum_messages, spread_messages};
+                              silu,       tanh,           bilinear,      linear,
+                              sum_slots,  spread_slots,   sum_messages,  spread_messages};
 
 }    // namespace SNAP_ISA
 }    // namespace grace

@@ -11,7 +11,7 @@ namespace grace {
 
 constexpr int MAX_L = 12;
 constexpr int BLOCK = 16;    // most columns of a block: its layers stay in the first cache
-constexpr int PAD = 8;    // channels are padded to whole vectors of the widest level
+constexpr int PAD = 8;       // channels are padded to whole vectors of the widest level
 
 constexpr int padded(int n)
 {
@@ -73,8 +73,8 @@ struct Kernel {
   void (*multiply_rows)(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
                         double *c, long ldc, bool add);
 
-  // Rows of values z, then derivatives dz: silu(z), then silu'(z) dz. ncol of each.
-  void (*silu_rows)(int nrow, int ncol, double *z);
+  // Rows of values z, then derivatives dz: silu(z), then, if wanted, silu'(z) dz. ncol of each.
+  void (*silu_rows)(int nrow, int ncol, double *z, bool derivatives);
   // z[n] -> f(z), slope[n] = f'(z)
   void (*silu)(int n, double *z, double *slope);
   void (*tanh)(int n, double *z, double *slope);

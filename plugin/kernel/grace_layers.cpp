@@ -33,7 +33,7 @@ void GraceEvaluator::tell(const GraceBonds &bonds, double *messages, double *den
   const int n = density_size(), stride = p.readout.stride();
   p.gather.begin(bonds);
   while (p.gather.next(bonds, p.batch)) {
-    p.basis.forward(p.batch, p.network.basis(p.batch.natoms));
+    p.basis.forward(p.batch, p.network.basis(p.batch.natoms), false);
     p.network.forward(p.batch);
     p.put_message(bonds, messages);
     for (int i = 0; i < p.batch.natoms; i++)
@@ -94,7 +94,7 @@ void GraceEvaluator::trace(const GraceBonds &bonds, const double *dmessages,
   for (double *g : {gx, gy, gz}) std::fill(g + bonds.first[0], g + bonds.first[bonds.natoms], 0.0);
   p.gather.begin(bonds);
   while (p.gather.next(bonds, p.batch)) {
-    p.basis.forward(p.batch, p.network.basis(p.batch.natoms));
+    p.basis.forward(p.batch, p.network.basis(p.batch.natoms), true);
     p.network.forward_for_backward(p.batch);
     p.take_gradients(bonds, dmessages, ddensities);
     p.network.backward(p.batch);

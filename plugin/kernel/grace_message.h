@@ -14,9 +14,15 @@ template <class F> SNAP_INLINE void by_functions(int nb, F &&f)
   int b = 0;
   for (; b + 4 <= nb; b += 4) f(b, std::integral_constant<int, 4>());
   switch (nb - b) {
-    case 3: f(b, std::integral_constant<int, 3>()); break;
-    case 2: f(b, std::integral_constant<int, 2>()); break;
-    case 1: f(b, std::integral_constant<int, 1>()); break;
+    case 3:
+      f(b, std::integral_constant<int, 3>());
+      break;
+    case 2:
+      f(b, std::integral_constant<int, 2>());
+      break;
+    case 1:
+      f(b, std::integral_constant<int, 1>());
+      break;
   }
 }
 

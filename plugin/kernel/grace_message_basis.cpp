@@ -8,8 +8,7 @@ using namespace smax::grace;
 MessageBasis::MessageBasis(const GraceModel &m, const Kernel &kernel) :
     kernel(kernel), bonds(m, m.layers[1], kernel), lmax(m.layers[1].lmax), nlm(bonds.functions()),
     nb(m.message_functions() + 1), used(m.layers[1].channels), nch(padded(used)),
-    nhid(bonds.hidden()), nr((lmax + 1) * nch),
-    inverse_neighbours(m.layers[1].inverse_neighbours)
+    nhid(bonds.hidden()), nr((lmax + 1) * nch), inverse_neighbours(m.layers[1].inverse_neighbours)
 {
   const GraceLayer &layer = m.layers[1];
   const int h0 = layer.hidden.back(), ne = int(m.elements.size());
@@ -53,8 +52,8 @@ Messages MessageBasis::messages_of(const Batch &b, const Slot &slot, const Block
     for (int f = 0; f + 1 < nb; f++) std::copy_n(from + f * used, used, to + f * nch);
     std::copy_n(&indicator[size_t(slot.element) * nch], nch, to + (nb - 1) * nch);
   }
-  return {lmax, nb, nch, n, R.data() + size_t(block.column) * nr, bonds.Y(block), M.data(), nr,
-          block.ncol};
+  return {lmax,           nb,       nch, n,         R.data() + size_t(block.column) * nr,
+          bonds.Y(block), M.data(), nr,  block.ncol};
 }
 
 void MessageBasis::gather_sums(const Batch &b, int atom, double *A)
@@ -78,7 +77,7 @@ void MessageBasis::take_gradient(const Batch &b, int atom, const double *dA)
 // Slots are sorted by atom.
 void MessageBasis::forward(const Batch &b, const int *row, const double *messages, double *A)
 {
-  bonds.begin(b);
+  bonds.begin(b, true);
   room(R, size_t(b.ncol()) * nr);
   const int nslot = int(b.slots.size());
   for (int atom = 0, k = 0; atom < b.natoms; atom++) {

@@ -85,8 +85,8 @@ struct GraceModel {
   std::vector<double> zbl_number;    // [element] atomic number
 
   double max_cutoff() const;
-  int message_functions() const;                // 0 of a one-layer model
-  int basis_functions(size_t layer) const;      // of tensor 0
+  int message_functions() const;              // 0 of a one-layer model
+  int basis_functions(size_t layer) const;    // of tensor 0
   // Throws std::runtime_error with one sentence if sizes or indices do not fit together.
   void check() const;
 };

@@ -81,8 +81,7 @@ void Network::multiply_back(const Step &s, int natoms)
 void Network::run_backward(const Step &s, const Batch &b)
 {
   const int natoms = b.natoms;
-  for (int t : s.zero)
-    std::fill_n(gradient(tensors[t], natoms), size(tensors[t], natoms), 0.0);
+  for (int t : s.zero) std::fill_n(gradient(tensors[t], natoms), size(tensors[t], natoms), 0.0);
   if (s.runs.empty()) multiply_back(s, natoms);
   for (const Run &r : s.runs) {
     const Tensor &out = tensors[r.out];

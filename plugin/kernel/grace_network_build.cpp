@@ -14,8 +14,8 @@ using namespace smax::grace;
 constexpr size_t MOST_WEIGHTS = size_t(1) << 28;    // of all connections
 
 Network::Network(const GraceModel &m, size_t layer, const Kernel &kernel) :
-    kernel(kernel), density(m.layers[layer].density),
-    told(layer == 0 ? m.message : 0), hears(m.message_functions())
+    kernel(kernel), density(m.layers[layer].density), told(layer == 0 ? m.message : 0),
+    hears(m.message_functions())
 {
   const GraceLayer &l = m.layers[layer];
   tensors.emplace_back(m.basis_functions(layer), l.channels);
@@ -27,9 +27,15 @@ Network::Network(const GraceModel &m, size_t layer, const Kernel &kernel) :
     step.left = s.left;
     step.right = s.right;
     switch (s.kind) {
-      case GraceStep::Kind::Connect: add_connection(s, step); break;
-      case GraceStep::Kind::Product: add_product(s, step); break;
-      case GraceStep::Kind::Couple: add_coupling(s, step); break;
+      case GraceStep::Kind::Connect:
+        add_connection(s, step);
+        break;
+      case GraceStep::Kind::Product:
+        add_product(s, step);
+        break;
+      case GraceStep::Kind::Couple:
+        add_coupling(s, step);
+        break;
       case GraceStep::Kind::Collect:
         for (const GraceSource &q : s.sources) add_collection(s, q, out);
         continue;
@@ -86,7 +92,8 @@ bool Network::in_place(int tensor) const
     products += s.left == tensor ? 1 : 2;
     last_product = i;
   }
-  const bool given = tensor == density || (told && tensor == told);    // its gradient comes from outside
+  const bool given =
+      tensor == density || (told && tensor == told);    // its gradient comes from outside
   return products == 0 || (!given && products == 1 && last_use == last_product);
 }
 
@@ -305,7 +312,8 @@ void Network::add_product(const GraceStep &s, Step &step)
   step.to_right = table_of<SparseTable>(to_right, tensors[s.right].nfunc);
 }
 
-// The second layer's basis has the `hears` functions of a neighbour and the indicator for each harmonic.
+// The second layer's basis has the `hears` functions of a neighbour and the indicator for each
+// harmonic.
 void Network::add_coupling(const GraceStep &s, Step &step)
 {
   step.kind = Step::Kind::Couple;

@@ -82,13 +82,13 @@ SNAP_INLINE vd silu_of(vd z, vd &slope)
   return z * s;
 }
 
-static void silu_rows(int nrow, int ncol, double *z)
+static void silu_rows(int nrow, int ncol, double *z, bool derivatives)
 {
   for (int i = 0; i < nrow; i++, z += 2 * ncol)
     for (int j = 0; j < ncol; j += W) {
       vd slope;
       store_any(z + j, silu_of(load_any(z + j), slope));
-      store_any(z + ncol + j, slope * load_any(z + ncol + j));
+      if (derivatives) store_any(z + ncol + j, slope * load_any(z + ncol + j));
     }
 }
 

@@ -59,8 +59,8 @@ inline TensorOf step(const GraceStep &s, const std::vector<TensorOf> &t, int ele
   for (size_t i = 0; i < s.coef.size(); i++)
     for (int n = 0; n < s.channels; n++)
       out[s.target[i]][n] += s.kind == GraceStep::Kind::Couple
-          ? s.coef[i] * t[0][s.a[i] * (told + 1) + s.b[i]][n]
-          : s.coef[i] * t[s.left][s.a[i]][n] * t[s.right][s.b[i]][n];
+                                 ? s.coef[i] * t[0][s.a[i] * (told + 1) + s.b[i]][n]
+                                 : s.coef[i] * t[s.left][s.a[i]][n] * t[s.right][s.b[i]][n];
   for (size_t f = 0; f < s.group.size(); f++) {
     const std::vector<double> &in = t[s.left][f];
     add_product(in, &s.left_weight[s.group[f] * in.size() * s.channels], out[f]);
@@ -121,7 +121,8 @@ inline double read_out(const GraceModel &m, const std::vector<double> &rho, int 
   for (int k = 0; k < m.energy_hidden; k++) {
     double z = 0.0;
     for (int o = 1; o < m.density; o++) z += rho[o] * m.energy_in[(o - 1) * m.energy_hidden + k];
-    out += m.energy_out[k] * (m.activation == GraceModel::Activation::Tanh ? std::tanh(z) : silu(z));
+    out +=
+        m.energy_out[k] * (m.activation == GraceModel::Activation::Tanh ? std::tanh(z) : silu(z));
   }
   return m.scale * out + m.shift[element];
 }

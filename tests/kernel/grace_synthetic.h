@@ -14,8 +14,8 @@
 namespace synthetic {
 
 using smax::GraceBonds;
-using smax::GraceModel;
 using smax::GraceLayer;
+using smax::GraceModel;
 using smax::GraceSource;
 using smax::GraceStep;
 using Random = std::mt19937_64;
@@ -325,12 +325,12 @@ inline GraceModel two_layers(Random &random, int lmax, int tell, int order, int 
   couple.left = couple.right = 0;
   second.steps.push_back(couple);
   const int functions = (tell + 1) * (tell + 1) + 1;
-  GraceStep B = collect(random, "B", second, {{1, coupled}, {0, basis_functions(lmax)}}, lmax, 1, np);
+  GraceStep B =
+      collect(random, "B", second, {{1, coupled}, {0, basis_functions(lmax)}}, lmax, 1, np);
   for (int &f : B.sources[1].from) f = f * functions + functions - 1;
   second.steps.push_back(B);
   const Made base = {2, basis_functions(lmax)};
-  add_density(random, m, second, "rho1",
-              powers(random, second, "B", base, lmax, order, np, 0));
+  add_density(random, m, second, "rho1", powers(random, second, "B", base, lmax, order, np, 0));
   second.norm = normals(random, m.density, 1.0);
   m.layers = {first, second};
   return m;

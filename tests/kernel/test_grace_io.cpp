@@ -99,8 +99,8 @@ void put_layer(Npz &z, const GraceModel &m, size_t which)
   z[prefix + "lmax"] = NpzArray::of(int64_t(layer.lmax));
   z[prefix + "radial_layers"] = NpzArray::of(int64_t(layer.hidden.size()));
   for (size_t i = 0; i < layer.hidden.size(); i++)
-    z[prefix + "radial." + std::to_string(i)] =
-        doubles(layer.radial[i], {layer.radial[i].size() / layer.hidden[i], size_t(layer.hidden[i])});
+    z[prefix + "radial." + std::to_string(i)] = doubles(
+        layer.radial[i], {layer.radial[i].size() / layer.hidden[i], size_t(layer.hidden[i])});
   z[prefix + "radial.out"] =
       doubles(layer.radial_out, {size_t(layer.lmax + 1), size_t(layer.hidden.back()), n});
   z[prefix + "indicator"] = doubles(layer.indicator, {ne, n});
@@ -254,13 +254,16 @@ void test_graphs(const Npz &one, const Npz &two)
     text.replace(at, from.size(), to);
   };
   refused("no message", two, [&](Npz &z) { edit(z, "graph", "message I", ""); }, "message");
-  refused("a message of another tensor", two,
-          [&](Npz &z) { edit(z, "graph", "message I", "message AA"); }, "");
+  refused(
+      "a message of another tensor", two,
+      [&](Npz &z) { edit(z, "graph", "message I", "message AA"); }, "");
   refused("another norm", two, [&](Npz &z) { edit(z, "graph", "only_nonlin", "full"); }, "norm");
-  refused("a norm of another name", two, [&](Npz &z) { edit(z, "graph", "only_nonlin", "x"); },
-          "expected full");
-  refused("a connection of the second basis", two,
-          [&](Npz &z) { edit(z, "second.graph", "fc B1 B B", "fc B1 A A"); }, "collected");
+  refused(
+      "a norm of another name", two, [&](Npz &z) { edit(z, "graph", "only_nonlin", "x"); },
+      "expected full");
+  refused(
+      "a connection of the second basis", two,
+      [&](Npz &z) { edit(z, "second.graph", "fc B1 B B", "fc B1 A A"); }, "collected");
   refused("another activation", two, [](Npz &z) { z["energy.activation"].text = "relu"; }, "tanh");
 }
 

@@ -80,8 +80,7 @@ Result evaluate(GraceEvaluator &ev, const Cluster &c, const std::vector<std::vec
   std::vector<double> message(n * nm, NAN), density(n * nd, NAN), dmessage(n * nm, 0.0),
       ddensity(n * nd, NAN);
   Result out{std::vector<double>(n, NAN), std::vector<Vec>(n, Vec{})};
-  for (const auto &piece : pieces)
-    ev.tell(Rows(c, piece).view(), message.data(), density.data());
+  for (const auto &piece : pieces) ev.tell(Rows(c, piece).view(), message.data(), density.data());
   for (const auto &piece : pieces) {
     const Rows r(c, piece);
     std::vector<double> e(piece.size(), NAN), g[3];
