@@ -109,7 +109,9 @@ def make(folder: Path, size: str, dtype: str) -> None:
             i.scale.assign(tf.ones_like(i.scale))
     if layers == 2:  # with signatures for several ranks
         keys = manager.communicated_keys
-        potential.save_model_with_aux_computes(exact_path=str(folder), jit_compile=True, communicated_keys=keys)
+        potential.save_model_with_aux_computes(
+            exact_path=str(folder), jit_compile=True, communicated_keys=keys
+        )
     else:
         potential.save_model(exact_path=str(folder), jit_compile=True)
     arrays = export_native.model_arrays({i.name: i for i in listed})

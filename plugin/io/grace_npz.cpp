@@ -1,6 +1,6 @@
 #include "grace_npz.h"
 
-#include "npz.h"
+#include "grace_arrays.h"
 
 #include <algorithm>
 #include <map>
@@ -11,73 +11,10 @@ using namespace smax;
 
 namespace {
 
-constexpr int64_t MOST = 1 << 16;
 constexpr const char *FORMAT = "pysmax-grace-native";
 
-// Arrays of one file, with their extents as the model needs them.
-class Reader {
- public:
-  explicit Reader(const std::string &path) : path(path), z(read_npz(path)) {}
-
-  [[noreturn]] void fail(const std::string &what) const
-  {
-    throw std::runtime_error(path + ": " + what);
-  }
-
-  bool has(const std::string &key) const { return z.count(key) > 0; }
-  std::string text(const std::string &key) const { return npz_text(z, key, path); }
-  double number(const std::string &key) const { return npz_double(z, key, path); }
-
-  int count(const std::string &key) const
-  {
-    const int64_t n = npz_int(z, key, path);
-    if (n < 0 || n > MOST) fail(key + " is " + std::to_string(n) + ", expected 0 to 65536");
-    return int(n);
-  }
-
-  // An array of `dims` extents, each between 1 and MOST.
-  const NpzArray &array(const std::string &key, char kind, size_t dims) const
-  {
-    const auto it = z.find(key);
-    if (it == z.end()) fail("no key '" + key + "', expected a file with it");
-    const NpzArray &a = it->second;
-    if (a.kind != kind || a.shape.size() != dims)
-      fail("key '" + key + "' is no array of " + std::to_string(dims) + " dimensions of " +
-           (kind == 'f' ? "float64" : "int64"));
-    for (size_t extent : a.shape)
-      if (extent < 1 || extent > size_t(MOST))
-        fail("key '" + key + "' has the extent " + std::to_string(extent) +
-             ", expected 1 to 65536");
-    return a;
-  }
-
-  std::vector<double> doubles(const std::string &key, size_t dims) const
-  {
-    return array(key, 'f', dims).f;
-  }
-
-  int extent(const std::string &key, size_t dims, size_t which) const
-  {
-    return int(array(key, 'f', dims).shape[which]);
-  }
-
-  std::vector<int> indices(const std::string &key) const
-  {
-    std::vector<int> out;
-    for (int64_t i : array(key, 'i', 1).i) {
-      if (i < 0 || i > MOST) fail(key + " holds the index " + std::to_string(i));
-      out.push_back(int(i));
-    }
-    return out;
-  }
-
- private:
-  std::string path;
-  Npz z;
-};
-
 // Keys of the second layer begin with `prefix`.
-void read_radial(const Reader &r, const std::string &prefix, GraceLayer &layer)
+void read_radial(const GraceArrays &r, const std::string &prefix, GraceLayer &layer)
 {
   layer.lmax = r.count(prefix + "lmax");
   const int layers = r.count(prefix + "radial_layers");
@@ -92,7 +29,7 @@ void read_radial(const Reader &r, const std::string &prefix, GraceLayer &layer)
   layer.inverse_neighbours = r.doubles(prefix + "inverse_neighbours", 1);
 }
 
-GraceStep read_connection(const Reader &r, const std::string &name)
+GraceStep read_connection(const GraceArrays &r, const std::string &name)
 {
   GraceStep s;
   s.kind = GraceStep::Kind::Connect;
@@ -110,7 +47,8 @@ GraceStep read_connection(const Reader &r, const std::string &name)
 }
 
 // A product, or a coupling: by channel
-GraceStep read_product(const Reader &r, const std::string &name, GraceStep::Kind kind, int channels)
+GraceStep read_product(const GraceArrays &r, const std::string &name, GraceStep::Kind kind,
+                       int channels)
 {
   GraceStep s;
   s.kind = kind;
@@ -128,7 +66,7 @@ GraceStep read_product(const Reader &r, const std::string &name, GraceStep::Kind
 // "only_nonlin" (all but the first), "message TENSOR"
 class Graph {
  public:
-  Graph(const Reader &r, GraceModel &m, size_t layer) : r(r), m(m), layer(m.layers[layer])
+  Graph(const GraceArrays &r, GraceModel &m, size_t layer) : r(r), m(m), layer(m.layers[layer])
   {
     told = layer ? m.message_functions() : 0;
   }
@@ -153,7 +91,7 @@ class Graph {
   }
 
  private:
-  const Reader &r;
+  const GraceArrays &r;
   GraceModel &m;
   GraceLayer &layer;
   int told;    // functions that neighbours tell
@@ -260,7 +198,7 @@ class Graph {
   }
 };
 
-GraceModel::Activation activation(const Reader &r)
+GraceModel::Activation activation(const GraceArrays &r)
 {
   const std::string name = r.text("energy.activation");
   if (name == "tanh") return GraceModel::Activation::Tanh;
@@ -272,7 +210,7 @@ GraceModel::Activation activation(const Reader &r)
 
 GraceModel smax::read_grace_model(const std::string &path)
 {
-  const Reader r(path);
+  const GraceArrays r(path);
   if (!r.has("format") || r.text("format") != FORMAT)
     r.fail("is no model written for grace/native, expected the format " + std::string(FORMAT));
   const int layers = r.count("version");    // files of one layer are as they always were

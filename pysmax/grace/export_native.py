@@ -210,7 +210,13 @@ def elements_of(instruction: Any) -> list[str]:
     return [s for _, s in sorted(zip(instruction.element_map_index.numpy().tolist(), symbols, strict=True))]
 
 
-SILENT = ("BondLength", "ScaledBondVector", "SphericalHarmonic", "ScalarChemicalEmbedding", "CreateOutputTarget")
+SILENT = (
+    "BondLength",
+    "ScaledBondVector",
+    "SphericalHarmonic",
+    "ScalarChemicalEmbedding",
+    "CreateOutputTarget",
+)
 
 
 class Layers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -60,9 +59,7 @@ def refusals(
     assert done.returncode == 0, done.stderr[-3000:]
     line = next(s for s in done.stdout.splitlines() if s.startswith("FOUND "))
     answers = zip(runs, json.loads(line[6:]), strict=True)
-    return {
-        name: (code, errors, (scratch / f"{name}.npz").exists()) for name, (code, errors) in answers
-    }
+    return {name: (code, errors, (scratch / f"{name}.npz").exists()) for name, (code, errors) in answers}
 
 
 @pytest.mark.parametrize("name", ["fs", *CHANGES])

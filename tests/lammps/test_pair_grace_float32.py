@@ -72,7 +72,15 @@ def single(grace_models: GraceModels, tmp_path_factory: pytest.TempPathFactory) 
     given = (work / "model.yaml", work / "checkpoints" / "checkpoint.best_test_loss")
     env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
     python = grace_models.environment / "bin" / "python"
-    command = [python, "-c", CAST, ROOT / "pysmax" / "grace", *given, scratch / "cells.traj", scratch / "model"]
+    command = [
+        python,
+        "-c",
+        CAST,
+        ROOT / "pysmax" / "grace",
+        *given,
+        scratch / "cells.traj",
+        scratch / "model",
+    ]
     done = subprocess.run([str(c) for c in command], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return scratch / "model"

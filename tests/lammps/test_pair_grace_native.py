@@ -179,12 +179,12 @@ def test_a_style_given_again_wants_its_model_again(tmp_path: Path, lmp: Lmp, one
     assert len(errors) == 1 and "pair_style grace/native: found no pair_coeff" in errors[0], done.stdout
 
 
-def test_positions_that_are_no_numbers(tmp_path: Path, one_layer: Path) -> None:
+def test_positions_that_are_no_numbers(tmp_path: Path, native: Path) -> None:
     """An atom is lost on one rank of two: told by both."""
     write_data(tmp_path / "cell.data", case("cell", alloy(1, (2, 1, 1), 0.05)))
     (tmp_path / "in.test").write_text(
         "units metal\nread_data cell.data\nmass * 80.0\npair_style grace/native\n"
-        f"pair_coeff * * {one_layer} Ag Cu Pd\nneigh_modify delay 1000 every 1000 check no\n"
+        f"pair_coeff * * {native} Ag Cu Pd\nneigh_modify delay 1000 every 1000 check no\n"
         "fix n all nve\nvelocity all set 0 0 0\ngroup one id 1\nrun 1\n"
         "fix k one addforce 1.0e308 1.0e308 0.0\ntimestep 1.0e4\nrun 3\n"
     )
