@@ -20,7 +20,7 @@ const struct {
   lammpsplugin_factory1 *make;
 } PAIR_STYLES[] = {
     {"grace", "GRACE models, evaluated by TensorFlow", &make_style<PairGrace>},
-    {"grace/native", "one-layer GRACE models, evaluated here", &make_style<PairGraceNative>},
+    {"grace/native", "GRACE models, evaluated here", &make_style<PairGraceNative>},
 };
 
 }    // namespace

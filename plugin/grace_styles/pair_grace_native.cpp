@@ -1,7 +1,6 @@
-#include "pair_grace_native.h"
+#include "pair_grace_native_work.h"
 
 #include "arguments.h"
-#include "grace.h"
 #include "grace_npz.h"
 
 #include "atom.h"
@@ -34,25 +33,6 @@ std::string file_of(const std::string &path)
 }
 
 }    // namespace
-
-struct PairGraceNative::Work {
-  smax::GraceModel model;    // until the evaluator has it
-  std::unique_ptr<smax::GraceEvaluator> evaluator;
-  std::vector<int> centre, element, first, neighbour_atom, neighbour;
-  std::vector<double> dx, dy, dz, gx, gy, gz, energy;
-
-  void clear()
-  {
-    for (auto *v : {&centre, &element, &neighbour_atom, &neighbour}) v->clear();
-    for (auto *v : {&dx, &dy, &dz}) v->clear();
-    first.assign(1, 0);
-  }
-  smax::GraceBonds bonds() const
-  {
-    return {int(centre.size()), element.data(), first.data(), neighbour.data(),
-            dx.data(),          dy.data(),      dz.data()};
-  }
-};
 
 PairGraceNative::PairGraceNative(LAMMPS *lmp) : PairGraceBase(lmp, "grace/native"), work(new Work)
 {
@@ -120,7 +100,10 @@ void PairGraceNative::open_model(const std::string &path)
 void PairGraceNative::compute(int eflag, int vflag)
 {
   ev_init(eflag, vflag);
-  together([&] { compute_own(); });
+  if (work->evaluator->layers() == 1)
+    together([&] { compute_own(); });
+  else
+    compute_layers();
 }
 
 void PairGraceNative::compute_own()
@@ -128,10 +111,10 @@ void PairGraceNative::compute_own()
   Work &w = *work;
   for (int at = 0; at < list->inum;) {
     at = gather_bonds(at);
-    w.energy.resize(w.centre.size());
-    for (auto *g : {&w.gx, &w.gy, &w.gz}) g->resize(w.dx.size());
+    w.make_room();
     w.evaluator->evaluate(w.bonds(), w.energy.data(), w.gx.data(), w.gy.data(), w.gz.data());
-    spread();
+    spread_energies();
+    spread_forces();
   }
 }
 
@@ -164,7 +147,23 @@ void PairGraceNative::gather_bonds_of(int i)
   });
 }
 
-void PairGraceNative::spread()
+void PairGraceNative::fail_number(int i) const
+{
+  throw std::runtime_error(fmt::format("found an energy or force of atom {} at step {} that is no "
+                                       "finite number",
+                                       atom->tag[i], update->ntimestep));
+}
+
+void PairGraceNative::spread_energies()
+{
+  const Work &w = *work;
+  for (size_t c = 0; c < w.centre.size(); c++) {
+    if (!std::isfinite(w.energy[c])) fail_number(w.centre[c]);
+    tally_energy(w.centre[c], w.energy[c]);
+  }
+}
+
+void PairGraceNative::spread_forces()
 {
   const Work &w = *work;
   double **f = atom->f;
@@ -182,11 +181,7 @@ void PairGraceNative::spread()
       if (vflag_either) tally_bond(i, j, r, on_j);
     }
     for (int k = 0; k < 3; k++) f[i][k] -= sum[k];
-    if (!std::isfinite(w.energy[c] + sum[0] + sum[1] + sum[2]))
-      throw std::runtime_error(fmt::format("found an energy or force of atom {} at step {} that is "
-                                           "no finite number",
-                                           atom->tag[i], update->ntimestep));
-    tally_energy(i, w.energy[c]);
+    if (!std::isfinite(sum[0] + sum[1] + sum[2])) fail_number(i);
   }
 }
 
@@ -194,5 +189,7 @@ double PairGraceNative::memory_usage()
 {
   const Work &w = *work;
   double bytes = w.evaluator ? w.evaluator->memory_usage() : 0.0;
+  for (const auto *v : {&w.message, &w.density, &w.dmessage, &w.ddensity})
+    bytes += double(v->capacity()) * sizeof(double);
   return bytes + double(w.dx.capacity()) * (2 * sizeof(int) + 6 * sizeof(double));
 }

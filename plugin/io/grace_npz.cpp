@@ -1,6 +1,6 @@
 #include "grace_npz.h"
 
-#include "npz.h"
+#include "grace_arrays.h"
 
 #include <algorithm>
 #include <map>
@@ -11,90 +11,25 @@ using namespace smax;
 
 namespace {
 
-constexpr int64_t MOST = 1 << 16;
 constexpr const char *FORMAT = "pysmax-grace-native";
 
-// Arrays of one file, with their extents as the model needs them.
-class Reader {
- public:
-  explicit Reader(const std::string &path) : path(path), z(read_npz(path)) {}
-
-  [[noreturn]] void fail(const std::string &what) const
-  {
-    throw std::runtime_error(path + ": " + what);
-  }
-
-  bool has(const std::string &key) const { return z.count(key) > 0; }
-  std::string text(const std::string &key) const { return npz_text(z, key, path); }
-  double number(const std::string &key) const { return npz_double(z, key, path); }
-
-  int count(const std::string &key) const
-  {
-    const int64_t n = npz_int(z, key, path);
-    if (n < 0 || n > MOST) fail(key + " is " + std::to_string(n) + ", expected 0 to 65536");
-    return int(n);
-  }
-
-  // An array of `dims` extents, each between 1 and MOST.
-  const NpzArray &array(const std::string &key, char kind, size_t dims) const
-  {
-    const auto it = z.find(key);
-    if (it == z.end()) fail("no key '" + key + "', expected a file with it");
-    const NpzArray &a = it->second;
-    if (a.kind != kind || a.shape.size() != dims)
-      fail("key '" + key + "' is no array of " + std::to_string(dims) + " dimensions of " +
-           (kind == 'f' ? "float64" : "int64"));
-    for (size_t extent : a.shape)
-      if (extent < 1 || extent > size_t(MOST))
-        fail("key '" + key + "' has the extent " + std::to_string(extent) +
-             ", expected 1 to 65536");
-    return a;
-  }
-
-  std::vector<double> doubles(const std::string &key, size_t dims) const
-  {
-    return array(key, 'f', dims).f;
-  }
-
-  int extent(const std::string &key, size_t dims, size_t which) const
-  {
-    return int(array(key, 'f', dims).shape[which]);
-  }
-
-  std::vector<int> indices(const std::string &key) const
-  {
-    std::vector<int> out;
-    for (int64_t i : array(key, 'i', 1).i) {
-      if (i < 0 || i > MOST) fail(key + " holds the index " + std::to_string(i));
-      out.push_back(int(i));
-    }
-    return out;
-  }
-
- private:
-  std::string path;
-  Npz z;
-};
-
-void read_basis(const Reader &r, GraceModel &m)
+// Keys of the second layer begin with `prefix`.
+void read_radial(const GraceArrays &r, const std::string &prefix, GraceLayer &layer)
 {
-  m.lmax = r.count("lmax");
-  m.basis_size = r.count("basis_size");
-  m.cutoff_power = r.count("cutoff_power");
-  m.cutoff = r.doubles("cutoff", 2);
-  const int layers = r.count("radial_layers");
+  layer.lmax = r.count(prefix + "lmax");
+  const int layers = r.count(prefix + "radial_layers");
   for (int i = 0; i < layers; i++) {
-    const std::string key = "radial." + std::to_string(i);
-    m.hidden.push_back(r.extent(key, 2, 1));
-    m.radial.push_back(r.doubles(key, 2));
+    const std::string key = prefix + "radial." + std::to_string(i);
+    layer.hidden.push_back(r.extent(key, 2, 1));
+    layer.radial.push_back(r.doubles(key, 2));
   }
-  m.radial_out = r.doubles("radial.out", 3);
-  m.channels = r.extent("radial.out", 3, 2);
-  m.indicator = r.doubles("indicator", 2);
-  m.inverse_neighbours = r.doubles("inverse_neighbours", 1);
+  layer.radial_out = r.doubles(prefix + "radial.out", 3);
+  layer.channels = r.extent(prefix + "radial.out", 3, 2);
+  layer.indicator = r.doubles(prefix + "indicator", 2);
+  layer.inverse_neighbours = r.doubles(prefix + "inverse_neighbours", 1);
 }
 
-GraceStep read_connection(const Reader &r, const std::string &name)
+GraceStep read_connection(const GraceArrays &r, const std::string &name)
 {
   GraceStep s;
   s.kind = GraceStep::Kind::Connect;
@@ -111,10 +46,12 @@ GraceStep read_connection(const Reader &r, const std::string &name)
   return s;
 }
 
-GraceStep read_product(const Reader &r, const std::string &name, int channels)
+// A product, or a coupling: by channel
+GraceStep read_product(const GraceArrays &r, const std::string &name, GraceStep::Kind kind,
+                       int channels)
 {
   GraceStep s;
-  s.kind = GraceStep::Kind::Product;
+  s.kind = kind;
   s.a = r.indices(name + ".left");
   s.b = r.indices(name + ".right");
   s.target = r.indices(name + ".out");
@@ -124,33 +61,40 @@ GraceStep read_product(const Reader &r, const std::string &name, int channels)
   return s;
 }
 
-// Lines "basis A", "fc NAME LEFT RIGHT", "product NAME LEFT RIGHT", "reduce NAME TENSORS..."
+// Lines of a layer: "basis A", "fc NAME LEFT RIGHT", "product NAME LEFT RIGHT", "couple NAME",
+// "collect NAME TENSORS...", "reduce NAME TENSORS..." (the densities), "norm DENSITIES full" or
+// "only_nonlin" (all but the first), "message TENSOR"
 class Graph {
  public:
-  Graph(const Reader &r, GraceModel &m) : r(r), m(m) {}
-
-  void read()
+  Graph(const GraceArrays &r, GraceModel &m, size_t layer) : r(r), m(m), layer(m.layers[layer])
   {
-    std::istringstream lines(r.text("graph"));
+    told = layer ? m.message_functions() : 0;
+  }
+
+  void read(const std::string &key)
+  {
+    std::istringstream lines(r.text(key));
     for (std::string line; std::getline(lines, line);) {
       std::istringstream words(line);
       std::string kind, name;
       words >> kind >> name;
       if (kind == "basis" && tensors.empty() && !name.empty())
         tensors[name] = 0;
-      else if (kind == "fc" || kind == "product")
-        step(kind, name, words);
-      else if (kind == "reduce" && m.reduce.empty())
-        reduce(name, words);
-      else
+      else if (kind == "message" && &layer == &m.layers[0] && m.message == 0)
+        m.message = tensor(name);
+      else if (kind == "norm" && layer.density && tensor(name) == layer.density)
+        norm(name, words);
+      else if (!step(kind, name, words))
         r.fail("the graph has a line '" + line.substr(0, 60) +
-               "', expected basis, fc, product or reduce");
+               "', expected basis, fc, product, couple, collect, reduce, norm or message");
     }
   }
 
  private:
-  const Reader &r;
+  const GraceArrays &r;
   GraceModel &m;
+  GraceLayer &layer;
+  int told;    // functions that neighbours tell
   std::map<std::string, int> tensors;
 
   int tensor(const std::string &name) const
@@ -161,52 +105,132 @@ class Graph {
     return it->second;
   }
 
-  int channels(int t) const { return t ? m.steps[t - 1].channels : m.channels; }
-
-  void step(const std::string &kind, const std::string &name, std::istringstream &words)
+  bool step(const std::string &kind, const std::string &name, std::istringstream &words)
   {
-    std::string left, right;
-    words >> left >> right;
-    const int l = tensor(left), t = tensor(right);
+    GraceStep s;
+    if (kind == "fc" || kind == "product") {
+      std::string left, right;
+      words >> left >> right;
+      const int l = tensor(left), t = tensor(right);
+      if (told && (l == 0 || t == 0))
+        r.fail(name.substr(0, 60) + " uses the second layer's basis, expected it to be collected");
+      s = kind == "fc" ? read_connection(r, name)
+                       : read_product(r, name, GraceStep::Kind::Product, layer.tensor_channels(l));
+      s.left = l;
+      s.right = t;
+    } else if (kind == "couple" && told) {
+      s = read_product(r, name, GraceStep::Kind::Couple, layer.channels);
+    } else if (kind == "collect" || (kind == "reduce" && layer.density == 0)) {
+      s = collection(kind == "reduce", name, words);
+    } else {
+      return false;
+    }
     if (tensors.count(name)) r.fail("the graph makes '" + name.substr(0, 60) + "' twice");
-    GraceStep s = kind == "fc" ? read_connection(r, name) : read_product(r, name, channels(l));
     s.name = name;
-    s.left = l;
-    s.right = t;
-    m.steps.push_back(std::move(s));
-    tensors[name] = int(m.steps.size());
+    layer.steps.push_back(std::move(s));
+    tensors[name] = int(layer.steps.size());
+    if (kind == "reduce") density();
+    return true;
   }
 
-  void reduce(const std::string &name, std::istringstream &words)
+  GraceStep collection(bool reduce, const std::string &name, std::istringstream &words)
   {
+    GraceStep s;
+    s.kind = GraceStep::Kind::Collect;
+    s.nout = reduce ? 1 : r.count(name + ".functions");
     for (std::string from; words >> from;) {
       const std::string key = name + "." + from;
-      GraceReduce q;
-      q.tensor = tensor(from);
-      q.function = r.indices(key + ".function");
-      q.weight = r.doubles(key + ".weight", 4);
       const int n = r.extent(key + ".weight", 4, 3);
-      if (m.density && m.density != n) r.fail(key + ".weight gives another number of densities");
-      m.density = n;
-      m.reduce.push_back(std::move(q));
+      if (!s.sources.empty() && s.channels != n)
+        r.fail(key + ".weight gives another number of channels");
+      s.channels = n;
+      s.sources.push_back(reduce ? invariants(key) : functions(key));
+      s.sources.back().tensor = tensor(from);
+      if (told && s.sources.back().tensor == 0)    // the indicator comes after what is told
+        for (int &f : s.sources.back().from) f = f * (told + 1) + told;
     }
+    if (s.sources.empty()) r.fail("the graph makes '" + name.substr(0, 60) + "' of nothing");
+    return s;
+  }
+
+  GraceSource functions(const std::string &key) const
+  {
+    GraceSource q;
+    q.from = r.indices(key + ".from");
+    q.to = r.indices(key + ".to");
+    q.pair = r.indices(key + ".pair");
+    q.weight = r.doubles(key + ".weight", 4);
+    q.elements = r.extent(key + ".weight", 4, 0);
+    return q;
+  }
+
+  // Each function has a weight of its own.
+  GraceSource invariants(const std::string &key) const
+  {
+    GraceSource q;
+    q.from = r.indices(key + ".function");
+    q.to.assign(q.from.size(), 0);
+    for (size_t f = 0; f < q.from.size(); f++) q.pair.push_back(int(f));
+    q.weight = r.doubles(key + ".weight", 4);
+    q.elements = r.extent(key + ".weight", 4, 0);
+    if (r.extent(key + ".weight", 4, 1) != int(q.from.size()))
+      r.fail(key + ".weight and .function differ in length");
+    return q;
+  }
+
+  void density()
+  {
+    layer.density = int(layer.steps.size());
+    if (m.density == 0) m.density = layer.steps.back().channels;
+  }
+
+  void norm(const std::string &name, std::istringstream &words)
+  {
+    std::string kind;
+    words >> kind;
+    if (kind != "full" && kind != "only_nonlin")
+      r.fail("the graph has a norm '" + kind.substr(0, 60) + "', expected full or only_nonlin");
+    layer.norm = r.doubles(name + ".norm", 1);
+    const int n = m.density - (kind == "full" ? 0 : 1), found = int(layer.norm.size());
+    if (found != n)
+      r.fail(name + ".norm has " + std::to_string(found) + " numbers, expected " +
+             std::to_string(n));
   }
 };
+
+GraceModel::Activation activation(const GraceArrays &r)
+{
+  const std::string name = r.text("energy.activation");
+  if (name == "tanh") return GraceModel::Activation::Tanh;
+  if (name == "silu") return GraceModel::Activation::Silu;
+  r.fail("energy.activation is '" + name.substr(0, 60) + "', expected silu or tanh");
+}
 
 }    // namespace
 
 GraceModel smax::read_grace_model(const std::string &path)
 {
-  const Reader r(path);
+  const GraceArrays r(path);
   if (!r.has("format") || r.text("format") != FORMAT)
     r.fail("is no model written for grace/native, expected the format " + std::string(FORMAT));
-  if (r.count("version") != 1)
-    r.fail("is of version " + std::to_string(r.count("version")) + ", expected 1");
+  const int layers = r.count("version");    // files of one layer are as they always were
+  if (layers < 1 || layers > 2)
+    r.fail("is of version " + std::to_string(layers) + ", expected 1 or 2");
   GraceModel m;
   std::istringstream names(r.text("elements"));
   for (std::string e; names >> e;) m.elements.push_back(e);
-  read_basis(r, m);
-  Graph(r, m).read();
+  m.basis_size = r.count("basis_size");
+  m.cutoff_power = r.count("cutoff_power");
+  m.cutoff = r.doubles("cutoff", 2);
+  m.layers.resize(size_t(layers));
+  read_radial(r, "", m.layers[0]);
+  Graph(r, m, 0).read("graph");
+  if (layers == 2) {
+    if (m.message == 0) r.fail("the graph has no message for the second layer");
+    read_radial(r, "second.", m.layers[1]);
+    Graph(r, m, 1).read("second.graph");
+  }
+  if (layers == 2 || r.has("energy.activation")) m.activation = activation(r);
   m.energy_in = r.doubles("energy.0", 2);
   m.energy_hidden = r.extent("energy.0", 2, 1);
   m.energy_out = r.doubles("energy.1", 2);

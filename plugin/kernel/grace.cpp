@@ -1,11 +1,6 @@
-#include "grace.h"
-
-#include "grace_basis.h"
-#include "grace_network.h"
-#include "grace_zbl.h"
+#include "grace_evaluator.h"
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -44,87 +39,15 @@ const GraceModel &checked(const GraceModel &m)
 
 }    // namespace
 
-struct GraceEvaluator::Impl {
-  Isa isa;
-  const Kernel &kernel;
-  int most, ne;
-  std::vector<double> cutoff;
-  Basis basis;
-  Network network;
-  Zbl zbl;
-  Batch batch;
-  std::vector<int> order;
-  std::vector<std::vector<int>> by_element;    // bonds of one atom
-  std::vector<double> energy;
-
-  Impl(const GraceModel &m, Isa isa, int batch) :
-      isa(level_of(isa)), kernel(kernel_of(this->isa)), most(std::max(batch, 1)),
-      ne(int(m.elements.size())), cutoff(m.cutoff), basis(checked(m), kernel), network(m, kernel),
-      zbl(m), by_element(ne), energy(most)
-  {
-  }
-
-  void sort_atoms(const GraceBonds &bonds);
-  void add_slot(const GraceBonds &bonds, int atom, int element);
-  void gather(const GraceBonds &bonds, int first, int count);
-};
-
-// Atoms of one element together: they share the weights of the readout.
-void GraceEvaluator::Impl::sort_atoms(const GraceBonds &bonds)
+GraceEvaluator::Impl::Impl(const GraceModel &m, Isa isa, int batch) :
+    isa(level_of(isa)), kernel(kernel_of(this->isa)), gather(checked(m), kernel.width, batch),
+    basis(m, kernel), network(m, 0, kernel), readout(m, kernel), zbl(m),
+    told(m.message_functions()), channels(m.layers.back().channels), energy(std::max(batch, 1))
 {
-  order.resize(bonds.natoms);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return bonds.element[a] < bonds.element[b]; });
+  if (m.layers.size() < 2) return;
+  second_basis.reset(new MessageBasis(m, kernel));
+  second_network.reset(new Network(m, 1, kernel));
 }
-
-void GraceEvaluator::Impl::add_slot(const GraceBonds &bonds, int atom, int element)
-{
-  const std::vector<int> &list = by_element[element];
-  if (list.empty()) return;
-  const double rcut = cutoff[size_t(batch.element[atom]) * ne + element];
-  const int first = int(batch.blocks.size()), nbond = int(list.size());
-  for (int at = 0; at < nbond; at += BLOCK) {
-    const int n = std::min(BLOCK, nbond - at);
-    const int ncol = (n + kernel.width - 1) / kernel.width * kernel.width;
-    batch.blocks.push_back({int(batch.bond.size()), ncol});
-    for (int k = 0; k < ncol; k++) {
-      const int b = k < n ? list[at + k] : -1;
-      batch.bond.push_back(b);
-      batch.dx.push_back(b < 0 ? 2.0 * rcut : bonds.dx[b]);
-      batch.dy.push_back(b < 0 ? 0.0 : bonds.dy[b]);
-      batch.dz.push_back(b < 0 ? 0.0 : bonds.dz[b]);
-      batch.rcut.push_back(rcut);
-    }
-  }
-  batch.slots.push_back({atom, element, first, int(batch.blocks.size())});
-}
-
-void GraceEvaluator::Impl::gather(const GraceBonds &bonds, int first, int count)
-{
-  batch.natoms = count;
-  batch.atom.assign(order.begin() + first, order.begin() + first + count);
-  batch.element.clear();
-  batch.slots.clear();
-  batch.blocks.clear();
-  batch.bond.clear();
-  for (AlignedVector *v : {&batch.dx, &batch.dy, &batch.dz, &batch.rcut}) v->clear();
-  for (int i = 0; i < count; i++) {
-    const int atom = batch.atom[i], element = bonds.element[atom];
-    batch.element.push_back(element);
-    for (std::vector<int> &list : by_element) list.clear();
-    for (int b = bonds.first[atom]; b < bonds.first[atom + 1]; b++) {
-      const double rcut = cutoff[size_t(element) * ne + bonds.neighbour[b]];
-      const double rsq =
-          bonds.dx[b] * bonds.dx[b] + bonds.dy[b] * bonds.dy[b] + bonds.dz[b] * bonds.dz[b];
-      if (rsq < rcut * rcut) by_element[bonds.neighbour[b]].push_back(b);
-    }
-    for (int e = 0; e < ne; e++) add_slot(bonds, i, e);
-  }
-  for (AlignedVector *v : {&batch.gx, &batch.gy, &batch.gz}) room(*v, batch.ncol());
-}
-
-/* ---------------------------------------------------------------------- */
 
 GraceEvaluator::GraceEvaluator(const GraceModel &model, Isa isa, int batch) :
     impl(new Impl(model, isa, batch))
@@ -138,32 +61,37 @@ Isa GraceEvaluator::isa() const
   return impl->isa;
 }
 
+int GraceEvaluator::layers() const
+{
+  return impl->second_basis ? 2 : 1;
+}
+
 void GraceEvaluator::evaluate(const GraceBonds &bonds, double *energy, double *gx, double *gy,
                               double *gz)
 {
   Impl &p = *impl;
+  if (layers() != 1) throw std::logic_error("grace: a two-layer model evaluated as one layer");
   for (double *g : {gx, gy, gz}) std::fill(g + bonds.first[0], g + bonds.first[bonds.natoms], 0.0);
-  p.sort_atoms(bonds);
-  for (int first = 0; first < bonds.natoms; first += p.most) {
-    p.gather(bonds, first, std::min(p.most, bonds.natoms - first));
-    Batch &b = p.batch;
-    p.basis.forward(b, p.network.basis(b.natoms));
-    p.network.forward(b, p.energy.data());
+  Batch &b = p.batch;
+  p.gather.begin(bonds);
+  while (p.gather.next(bonds, b)) {
+    p.basis.forward(b, p.network.basis(b.natoms), true);
+    p.network.forward(b);
+    const double *rho = p.network.densities();
+    double *drho = p.network.density_gradient(b.natoms);
+    p.readout.evaluate(b, &rho, p.energy.data(), &drho);
     p.network.backward(b);
     p.basis.backward(b, p.network.basis_gradient());
     for (int i = 0; i < b.natoms; i++) energy[b.atom[i]] = p.energy[i];
-    for (int c = 0; c < b.ncol(); c++) {
-      const int k = b.bond[c];
-      if (k < 0) continue;
-      gx[k] = b.gx[c];
-      gy[k] = b.gy[c];
-      gz[k] = b.gz[c];
-    }
+    spread_gradient(b, gx, gy, gz);
   }
   p.zbl.add(bonds, energy, gx, gy, gz);
 }
 
 double GraceEvaluator::memory_usage() const
 {
-  return impl->basis.memory_usage() + impl->network.memory_usage();
+  const Impl &p = *impl;
+  double bytes = p.basis.memory_usage() + p.network.memory_usage();
+  if (p.second_basis) bytes += p.second_basis->memory_usage() + p.second_network->memory_usage();
+  return bytes;
 }

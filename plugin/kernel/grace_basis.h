@@ -1,5 +1,5 @@
-// The basis A[lm][atom][n] = sum over neighbours of R_nl(r) Y_lm z_n / average number, and the
-// gradient of an energy by its bonds.
+// The basis of the first layer, A[lm][atom][n] = sum over neighbours of R_nl(r) Y_lm z_n / average
+// number, and the gradient of an energy by its bonds.
 //
 // The last layer of R is linear, so it is applied after the sum over the neighbours of one element:
 // B[lm][h] = sum of Y_lm H_h(r), then A += z_n W_l[h][n] B. H and dH/dr are kept per bond.
@@ -7,9 +7,7 @@
 #ifndef SMAX_GRACE_BASIS_H
 #define SMAX_GRACE_BASIS_H
 
-#include "grace_batch.h"
-#include "grace_kernel.h"
-#include "grace_model.h"
+#include "grace_bonds.h"
 
 namespace smax {
 namespace grace {
@@ -18,32 +16,24 @@ class Basis {
  public:
   Basis(const GraceModel &model, const Kernel &kernel);
 
-  int channels() const { return nch; }    // padded
-  int functions() const { return nlm; }
-
-  void forward(const Batch &batch, double *A);
-  // After forward(); writes gx, gy, gz of the batch's columns.
+  // derivatives: backward() follows
+  void forward(const Batch &batch, double *A, bool derivatives);
+  // Writes gx, gy, gz of the batch's columns.
   void backward(Batch &batch, const double *dA);
   double memory_usage() const;
 
  private:
   const Kernel &kernel;
-  int ne, lmax, nlm, nbasis, power, nch, nhid;    // nch, nhid padded
-  std::vector<double> recursion;
-  std::vector<int> widths;              // padded
-  std::vector<AlignedVector> layers;    // transposed: [n_out][n_in]
-  AlignedVector out, out_back;          // [l][hidden][channel], [l][channel][hidden]; panels
-  AlignedVector weight;                 // [centre][neighbour][channel]
+  BondFunctions bonds;
+  int ne, lmax, nlm, nch, nhid;    // nch, nhid padded
+  AlignedVector out, out_back;     // [l][hidden][channel], [l][channel][hidden]; panels
+  AlignedVector weight;            // [centre][neighbour][channel]
 
-  AlignedVector d, x, y, z;     // [ncol]
-  AlignedVector even, odd;      // layers of one block
-  AlignedVector H, Y, P;        // of a block: [hidden][2 ncol], [lm][ncol], [lm][2 ncol]
+  AlignedVector P;              // of a block: [lm][2 ncol]
   AlignedVector sums, mixed;    // [lm][slot][hidden], [lm][slot][channel]
   std::vector<int> slot_atom;
   std::vector<const double *> slot_weight;
 
-  Columns columns(const Batch &batch, const Block &block);
-  void radial(const Columns &c, double *H);
   Slots slots(const Batch &batch);
 };
 

@@ -3,6 +3,7 @@
 #ifndef SMAX_GRACE_BATCH_H
 #define SMAX_GRACE_BATCH_H
 
+#include "grace_kernel.h"
 #include "linalg.h"
 
 #include <vector>
@@ -35,8 +36,6 @@ inline double *room(AlignedVector &v, size_t n)
   }
   return v.data();
 }
-
-constexpr int BLOCK = 16;    // most columns of a block: its layers stay in the first cache
 
 // An atom and one element of its neighbours: blocks first..last - 1.
 struct Slot {

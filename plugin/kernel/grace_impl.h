@@ -8,9 +8,12 @@
 
 #include "snap_vector.h"
 
+#include <type_traits>
+
 #include "grace_matrix.h"
 
 #include "grace_angular.h"
+#include "grace_message.h"
 #include "grace_radial.h"
 
 namespace smax {
@@ -19,7 +22,8 @@ namespace SNAP_ISA {
 
 static const Kernel kernel = {SNAP_WIDTH, bonds,          harmonics,     gradient,
                               multiply,   multiply_small, multiply_rows, silu_rows,
-                              silu,       bilinear,       sum_slots,     spread_slots};
+                              silu,       tanh,           bilinear,      linear,
+                              sum_slots,  spread_slots,   sum_messages,  spread_messages};
 
 }    // namespace SNAP_ISA
 }    // namespace grace

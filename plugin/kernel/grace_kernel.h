@@ -10,7 +10,8 @@ namespace smax {
 namespace grace {
 
 constexpr int MAX_L = 12;
-constexpr int PAD = 8;    // channels are padded to whole vectors of the widest level
+constexpr int BLOCK = 16;    // most columns of a block: its layers stay in the first cache
+constexpr int PAD = 8;       // channels are padded to whole vectors of the widest level
 
 constexpr int padded(int n)
 {
@@ -40,6 +41,14 @@ struct Slots {
   const double *const *weight;    // [nslot][n]
 };
 
+// Bonds of one atom: radial functions R[bond][ldr] by l and channel, harmonics Y[lm][ldy], messages
+// M[bond][nb][n].
+struct Messages {
+  int lmax, nb, n, nbond;    // functions of a message, channels; nbond <= BLOCK
+  const double *R, *Y, *M;
+  long ldr, ldy;
+};
+
 struct Kernel {
   int width;
 
@@ -64,17 +73,27 @@ struct Kernel {
   void (*multiply_rows)(int m, int n, int k, const double *a, long lda, const double *b, long ldb,
                         double *c, long ldc, bool add);
 
-  // Rows of values z, then derivatives dz: silu(z), then silu'(z) dz. ncol of each.
-  void (*silu_rows)(int nrow, int ncol, double *z);
-  // z[n] -> silu(z), slope[n] = silu'(z)
+  // Rows of values z, then derivatives dz: silu(z), then, if wanted, silu'(z) dz. ncol of each.
+  void (*silu_rows)(int nrow, int ncol, double *z, bool derivatives);
+  // z[n] -> f(z), slope[n] = f'(z)
   void (*silu)(int n, double *z, double *slope);
+  void (*tanh)(int n, double *z, double *slope);
 
   // work: 4 * width * (np + nq)
   void (*bilinear)(const Bilinear &f, int ncol, const double *p, const double *q, double *out,
                    bool add, double *work);
 
+  // out[t] (+)= sum of coef * p[left]
+  void (*linear)(const Bilinear &f, int ncol, const double *p, double *out, bool add);
+
   void (*sum_slots)(const Slots &s, const double *T, double *A);         // A += weight T
   void (*spread_slots)(const Slots &s, const double *dA, double *dT);    // dT = weight dA
+
+  // A[lm][nb][n] += sum over bonds of R Y M
+  void (*sum_messages)(const Messages &s, double *A);
+  // From G = dE/dA the gradients by R, Y and M, laid out as those, overwritten
+  void (*spread_messages)(const Messages &s, const double *G, double *dR, double *dY, long lddy,
+                          double *dM);
 };
 
 // Null where the level was not compiled in.

@@ -169,6 +169,22 @@ static void bilinear(const Bilinear &f, int ncol, const double *p, const double 
 
 /* ---------------------------------------------------------------------- */
 
+static void linear(const Bilinear &f, int ncol, const double *p, double *out, bool add)
+{
+  for (int t = 0; t < f.nout; t++) {
+    if (f.start[t] == f.start[t + 1] && add) continue;
+    double *o = out + long(t) * ncol;
+    for (int j = 0; j < ncol; j += W) {
+      vd acc = add ? load_any(o + j) : vd{};
+      for (int k = f.start[t]; k < f.start[t + 1]; k++)
+        acc += f.coef[k] * load_any(p + long(f.left[k]) * ncol + j);
+      store_any(o + j, acc);
+    }
+  }
+}
+
+/* ---------------------------------------------------------------------- */
+
 static void sum_slots(const Slots &s, const double *T, double *A)
 {
   for (int lm = 0; lm < s.nlm; lm++)

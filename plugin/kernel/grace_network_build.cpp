@@ -3,7 +3,6 @@
 #include "grace_network.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <stdexcept>
 #include <tuple>
@@ -13,144 +12,101 @@ using namespace smax::grace;
 
 constexpr size_t MOST_WEIGHTS = size_t(1) << 28;    // of all connections
 
-Network::Network(const GraceModel &m, const Kernel &kernel) :
-    kernel(kernel), nrho(m.density), nrho_pad(padded(m.density)), nhid(padded(m.energy_hidden)),
-    scale(m.scale), shift(m.shift)
+Network::Network(const GraceModel &m, size_t layer, const Kernel &kernel) :
+    kernel(kernel), density(m.layers[layer].density), told(layer == 0 ? m.message : 0),
+    hears(m.message_functions())
 {
-  used = {m.channels};
-  tensors.emplace_back((m.lmax + 1) * (m.lmax + 1), m.channels);
-  for (const GraceStep &s : m.steps) {
+  const GraceLayer &l = m.layers[layer];
+  tensors.emplace_back(m.basis_functions(layer), l.channels);
+  for (const GraceStep &s : l.steps) {
+    const int out = int(tensors.size());
+    tensors.emplace_back(s.nout, s.channels);
     Step step{};
-    step.outs = {int(tensors.size())};
+    step.outs = {out};
     step.left = s.left;
     step.right = s.right;
-    used.push_back(s.channels);
-    tensors.emplace_back(s.nout, s.channels);
-    if (s.kind == GraceStep::Kind::Product)
-      add_product(s, step);
-    else
-      add_connection(s, step);
+    switch (s.kind) {
+      case GraceStep::Kind::Connect:
+        add_connection(s, step);
+        break;
+      case GraceStep::Kind::Product:
+        add_product(s, step);
+        break;
+      case GraceStep::Kind::Couple:
+        add_coupling(s, step);
+        break;
+      case GraceStep::Kind::Collect:
+        for (const GraceSource &q : s.sources) add_collection(s, q, out);
+        continue;
+    }
     join(std::move(step));
   }
   int most = 0;
   for (const Tensor &t : tensors) most = std::max(most, t.nfunc);
   room(work, size_t(2) * most * 4 * kernel.width);
-  for (const GraceReduce &r : m.reduce) add_density(m, r);
-  add_readout(m);
   plan_backward();
+  plan_forward();
 }
 
 /* ---------------------------------------------------------------------- */
 
-// Connections of the same two tensors share one pass over them.
-void Network::join(Step &&step)
+Network::Run Network::make_run(const GraceStep &s, int out, int in, int nelement)
 {
-  for (Step &s : steps) {
-    if (s.runs.empty() || step.runs.empty() || s.left != step.left || s.right != step.right)
-      continue;
-    s.outs.push_back(step.outs[0]);
-    std::move(step.runs.begin(), step.runs.end(), std::back_inserter(s.runs));
-    std::stable_sort(s.runs.begin(), s.runs.end(),
-                     [](const Run &a, const Run &b) { return a.first < b.first; });
-    return;
-  }
-  steps.push_back(std::move(step));
+  const size_t into = size_t(tensors[in].used) * tensors[out].nch;
+  const size_t back = size_t(tensors[out].used) * tensors[in].nch;
+  weights += nelement * (into + back);
+  if (weights > MOST_WEIGHTS)
+    throw std::runtime_error(s.name + " makes the weights of the model too large");
+  Run r{};
+  r.out = out;
+  r.in = in;
+  r.by_element = nelement > 1;
+  r.weight.assign(nelement * into, 0.0);
+  r.back.assign(nelement * back, 0.0);
+  return r;
 }
 
-// May the gradient overwrite the value? It is begun after the last product that needs it: if there
-// is but one, in which it stands left, and no later step uses it.
-bool Network::in_place(int tensor) const
+// w[n_in][n_out]
+void Network::add_weight(Run &r, int element, const double *w) const
 {
-  int products = 0, last_product = -1, last_use = -1;
-  for (int i = 0; i < int(steps.size()); i++) {
-    const Step &s = steps[i];
-    if (s.left != tensor && s.right != tensor) continue;
-    last_use = i;
-    if (!s.runs.empty()) continue;
-    products += s.left == tensor ? 1 : 2;
-    last_product = i;
-  }
-  return products == 0 || (products == 1 && last_use == last_product);
+  const Tensor &in = tensors[r.in], &out = tensors[r.out];
+  double *into = r.weight.data() + size_t(element) * in.used * out.nch;
+  double *back = r.back.data() + size_t(element) * out.used * in.nch;
+  for (int n = 0; n < in.used; n++)
+    for (int k = 0; k < out.used; k++) {
+      into[size_t(n) * out.nch + k] += *w;
+      back[size_t(k) * in.nch + n] += *w++;
+    }
 }
 
-// Does the first output reach each function of the left tensor before the others do?
-bool Network::first_comes_first(const Step &s) const
+void Network::pack_run(Run &r) const
 {
-  std::vector<char> reached(tensors[s.left].nfunc, 0);
-  for (const Run &r : s.runs) {
-    if (r.in != s.left) continue;
-    for (int f = r.from; f < r.from + r.count; f++) {
-      if (r.out != s.outs[0] && !reached[f]) return false;
-      reached[f] = 1;
-    }
-  }
-  return true;
+  const Tensor &in = tensors[r.in], &out = tensors[r.out];
+  const size_t into = size_t(in.used) * out.nch, back = size_t(out.used) * in.nch;
+  for (size_t at = 0; at < r.weight.size(); at += into)
+    pack_in_place(r.weight, at, in.used, out.nch, kernel.width);
+  for (size_t at = 0; at < r.back.size(); at += back)
+    pack_in_place(r.back, at, out.used, in.nch, kernel.width);
 }
-
-// Which terms are the first of a gradient: they need not add, or it is zeroed before.
-void Network::plan_backward()
-{
-  std::vector<char> begun(tensors.size(), 0);
-  const auto begin_density = [&](int tensor) {
-    for (Density &q : densities) {
-      if (q.tensor != tensor) continue;
-      q.zero = !begun[tensor];
-      begun[tensor] = 1;
-    }
-  };
-  for (size_t t = 0; t < tensors.size(); t++) tensors[t].kept = !in_place(int(t));
-  for (auto s = steps.rbegin(); s != steps.rend(); ++s) {
-    for (int out : s->outs) {
-      begin_density(out);
-      if (!begun[out]) s->zero.push_back(out);    // of no use to anyone
-    }
-    if (s->runs.empty()) {
-      s->add_left = begun[s->left];
-      s->add_right = begun[s->right];
-    } else {
-      // runs of the first output that come from the left cover all its functions once
-      const bool covers = s->left != s->right && !begun[s->left] && first_comes_first(*s);
-      for (Run &r : s->runs) r.add_back = !(covers && r.in == s->left && r.out == s->outs[0]);
-      for (int in : {s->left, s->right})
-        if (!begun[in] && !(covers && in == s->left)) {
-          s->zero.push_back(in);
-          begun[in] = 1;
-        }
-    }
-    begun[s->left] = begun[s->right] = 1;
-  }
-  begin_density(0);
-}
-
-/* ---------------------------------------------------------------------- */
 
 // A run equal to an earlier one (as where a tensor is connected with itself) is added to it.
 void Network::add_run(Step &step, const GraceStep &s, bool right, int first, int from, int count,
                       int w)
 {
   const int tensor = right ? s.right : s.left;
-  const int nin_pad = tensors[tensor].nch, nout = s.channels, nout_pad = padded(nout);
   const std::vector<double> &all = right ? s.right_weight : s.left_weight;
-  const int nin = used[tensor];
-
   Run *run = nullptr;
   for (Run &r : step.runs)
     if (r.in == tensor && r.first == first && r.from == from && r.count == count) run = &r;
   if (!run) {
-    weights += size_t(2) * nin_pad * nout_pad;
-    if (weights > MOST_WEIGHTS)
-      throw std::runtime_error(s.name + " makes the weights of the model too large");
-    step.runs.push_back({step.outs[0], tensor, first, from, count, right, true, {}, {}});
+    step.runs.push_back(make_run(s, step.outs[0], tensor, 1));
     run = &step.runs.back();
-    run->weight.assign(size_t(nin_pad) * nout_pad, 0.0);
-    run->back = run->weight;
+    run->first = first;
+    run->from = from;
+    run->count = count;
+    run->add = right;
   }
-  const double *from_weight = all.data() + size_t(w) * nin * nout;
-  for (int n = 0; n < nin; n++)
-    for (int k = 0; k < nout; k++) {
-      run->weight[size_t(n) * nout_pad + k] += from_weight[size_t(n) * nout + k];
-      run->back[size_t(k) * nin_pad + n] += from_weight[size_t(n) * nout + k];
-    }
+  add_weight(*run, 0, all.data() + size_t(w) * tensors[tensor].used * s.channels);
 }
 
 void Network::add_connection(const GraceStep &s, Step &step)
@@ -170,11 +126,35 @@ void Network::add_connection(const GraceStep &s, Step &step)
     add_run(step, s, true, s.to[t], s.from[t], end - t, s.pair[t]);
     t = end;
   }
-  for (Run &r : step.runs) {
-    const int nin = tensors[r.in].nch, nout = padded(s.channels);
-    pack_in_place(r.weight, 0, nin, nout, kernel.width);
-    pack_in_place(r.back, 0, nout, nin, kernel.width);
+  for (Run &r : step.runs) pack_run(r);
+}
+
+void Network::add_collection(const GraceStep &s, const GraceSource &q, int out)
+{
+  Step step{};
+  step.kind = Step::Kind::Collect;
+  step.outs = {out};
+  step.left = step.right = q.tensor;
+  const size_t one = size_t(tensors[q.tensor].used) * s.channels;
+  const size_t of_element = q.weight.size() / q.elements;
+  const int nterm = int(q.to.size());
+  for (int t = 0; t < nterm;) {
+    int end = t + 1;
+    while (end < nterm && q.pair[end] == q.pair[t] && q.to[end] == q.to[t] + end - t &&
+           q.from[end] == q.from[t] + end - t)
+      end++;
+    Run r = make_run(s, out, q.tensor, q.elements);
+    r.first = q.to[t];
+    r.from = q.from[t];
+    r.count = end - t;
+    r.add = true;
+    for (int e = 0; e < q.elements; e++)
+      add_weight(r, e, q.weight.data() + e * of_element + q.pair[t] * one);
+    pack_run(r);
+    step.runs.push_back(std::move(r));
+    t = end;
   }
+  place(std::move(step));
 }
 
 /* ---------------------------------------------------------------------- */
@@ -203,6 +183,7 @@ template <class Table> Table table_of(const Terms &terms, int nout)
 
 void Network::add_product(const GraceStep &s, Step &step)
 {
+  step.kind = Step::Kind::Product;
   const bool same = s.left == s.right;
   Terms product, to_left, to_right;
   for (size_t i = 0; i < s.coef.size(); i++) {
@@ -221,42 +202,18 @@ void Network::add_product(const GraceStep &s, Step &step)
   step.to_right = table_of<SparseTable>(to_right, tensors[s.right].nfunc);
 }
 
-/* ---------------------------------------------------------------------- */
-
-void Network::add_density(const GraceModel &m, const GraceReduce &r)
+// The second layer's basis has the `hears` functions of a neighbour and the indicator for each
+// harmonic.
+void Network::add_coupling(const GraceStep &s, Step &step)
 {
-  const size_t nf = r.function.size(), ne = m.elements.size();
-  const int nch = tensors[r.tensor].nch;
-  Density q{r.tensor, false, r.function, {}, {}};
-  q.weight.assign(ne * nf * nch * nrho_pad, 0.0);
-  q.back.assign(ne * nf * nrho * nch, 0.0);
-  for (size_t ef = 0; ef < ne * nf; ef++)
-    for (int n = 0; n < used[r.tensor]; n++)
-      for (int o = 0; o < nrho; o++) {
-        const double w = r.weight[(ef * used[r.tensor] + n) * nrho + o];
-        q.weight[(ef * nch + n) * nrho_pad + o] = w;
-        q.back[(ef * nrho + o) * nch + n] = w;
-      }
-  for (size_t ef = 0; ef < ne * nf; ef++) {
-    pack_in_place(q.weight, ef * nch * nrho_pad, nch, nrho_pad, kernel.width);
-    pack_in_place(q.back, ef * nrho * nch, nrho, nch, kernel.width);
+  step.kind = Step::Kind::Couple;
+  step.left = step.right = 0;
+  Terms forward, back;
+  for (size_t i = 0; i < s.coef.size(); i++) {
+    const int in = s.a[i] * (hears + 1) + s.b[i];
+    forward[{s.target[i], in, 0}] += s.coef[i];
+    back[{in, s.target[i], 0}] += s.coef[i];
   }
-  densities.push_back(std::move(q));
-}
-
-void Network::add_readout(const GraceModel &m)
-{
-  energy_in.assign(size_t(nrho) * nhid, 0.0);
-  energy_back.assign(size_t(nhid) * nrho_pad, 0.0);
-  energy_out.assign(nhid, 0.0);
-  for (int k = 0; k < m.energy_hidden; k++) {
-    energy_out[k] = m.energy_out[k];
-    for (int o = 1; o < nrho; o++) {    // the first density bypasses the perceptron
-      const double w = m.energy_in[size_t(o - 1) * m.energy_hidden + k];
-      energy_in[size_t(o) * nhid + k] = w;
-      energy_back[size_t(k) * nrho_pad + o] = w;
-    }
-  }
-  pack_in_place(energy_in, 0, nrho, nhid, kernel.width);
-  pack_in_place(energy_back, 0, nhid, nrho_pad, kernel.width);
+  step.product = table_of<SparseTable>(forward, s.nout);
+  step.to_left = table_of<SparseTable>(back, tensors[0].nfunc);
 }

@@ -82,13 +82,13 @@ SNAP_INLINE vd silu_of(vd z, vd &slope)
   return z * s;
 }
 
-static void silu_rows(int nrow, int ncol, double *z)
+static void silu_rows(int nrow, int ncol, double *z, bool derivatives)
 {
   for (int i = 0; i < nrow; i++, z += 2 * ncol)
     for (int j = 0; j < ncol; j += W) {
       vd slope;
       store_any(z + j, silu_of(load_any(z + j), slope));
-      store_any(z + ncol + j, slope * load_any(z + ncol + j));
+      if (derivatives) store_any(z + ncol + j, slope * load_any(z + ncol + j));
     }
 }
 
@@ -98,6 +98,15 @@ static void silu(int n, double *z, double *slope)
     vd s;
     store_any(z + j, silu_of(load_any(z + j), s));
     store_any(slope + j, s);
+  }
+}
+
+static void tanh(int n, double *z, double *slope)
+{
+  for (int j = 0; j < n; j += W) {
+    const vd t = 1.0 - 2.0 / (1.0 + exponential(2.0 * load_any(z + j)));
+    store_any(z + j, t);
+    store_any(slope + j, 1.0 - t * t);
   }
 }
 

@@ -1,4 +1,4 @@
-"""Write a trained one-layer GRACE model as plain arrays (docs/grace_native.md).
+"""Write a trained GRACE model of one or two layers as plain arrays (docs/grace_native.md).
 
 Runs under the Python that has tensorpotential, as a program of its own:
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-FORMAT, VERSION = "pysmax-grace-native", 1
+FORMAT = "pysmax-grace-native"
 SILU_NORM = 1.6759  # the library's default activation is silu times this
 
 
@@ -114,8 +114,42 @@ def product(p: Any) -> dict[str, Any]:
     }
 
 
+def coupling(c: Any) -> dict[str, Any]:
+    """Harmonics of a bond times what the neighbour says."""
+    require(c.sum_neighbors and not c.lm_first and c.slice_angular is None, f"{c.name} of another layout")
+    require(c.chemical_embedding is None, f"{c.name} with a chemical embedding")
+    pairs = array(c.lr_inds, np.int64)
+    return {
+        f"{c.name}.left": pairs[:, 0].copy(),
+        f"{c.name}.right": pairs[:, 1].copy(),
+        f"{c.name}.out": indices(c.m_sum_ind),
+        f"{c.name}.cg": array(c.cg).reshape(-1),
+    }
+
+
+def collection(r: Any) -> dict[str, Any]:
+    """Functions of several tensors, mixed and added by l, m and parity."""
+    require(not r.lm_first and r.init_collection == "zeros", f"{r.name} of another layout")
+    norm = array(r.norm_map).reshape(-1) if r.out_norm else np.ones(len(r.coupling_meta_data))
+    out: dict[str, Any] = {f"{r.name}.functions": np.int64(len(norm))}
+    for name, collected in r.collector.items():
+        weight = array(getattr(r, f"reducing_{name}")) * float(array(getattr(r, f"norm_{name}")))
+        if not r.is_central_atom_type_dependent:
+            weight = weight[None]
+        pair, to = indices(collected["w_l_tile"]), indices(collected["total_sum_ind"])
+        weight = weight.transpose(0, 3, 2, 1)  # [element, pair, n_in, n_out]
+        of_pair = np.ones(weight.shape[1])
+        of_pair[pair] = norm[to]
+        require(bool(np.all(of_pair[pair] == norm[to])), f"norms of {r.name} that depend on m")
+        out[f"{r.name}.{name}.from"] = indices(collected["func_collect_ind"])
+        out[f"{r.name}.{name}.to"] = to
+        out[f"{r.name}.{name}.pair"] = pair
+        out[f"{r.name}.{name}.weight"] = np.ascontiguousarray(weight * of_pair[:, None, None])
+    return out
+
+
 def reduction(r: Any, n: int) -> dict[str, Any]:
-    require(r.only_invar and not r.out_norm and not r.lm_first, f"{r.name} is not a sum of invariants")
+    require(not r.out_norm and not r.lm_first, f"{r.name} of another layout")
     require(r.init_collection == "zeros", f"{r.name} starts from {r.init_collection}")
     out = {}
     for name, collected in r.collector.items():
@@ -131,7 +165,7 @@ def reduction(r: Any, n: int) -> dict[str, Any]:
 def readout(target: Any) -> dict[str, Any]:
     require(target.normalize is None and target.n_out == 1, "a normalised readout")
     layers = [getattr(target.mlp, f"layer{i}") for i in range(target.mlp.nlayers)]
-    out = {}
+    out: dict[str, Any] = {}
     factor = 1.0
     for i, layer in enumerate(layers):
         require(not layer.use_bias, "a readout with a bias")
@@ -139,10 +173,12 @@ def readout(target: Any) -> dict[str, Any]:
         name = getattr(layer.activation, "__name__", None)
         last = i == len(layers) - 1
         require(
-            name in ({None} if last else {"silu", "swish", "silu_n2norm"}),
-            f"readout activation {name}, expected silu",
+            name in ({None} if last else {"silu", "swish", "silu_n2norm", "tanh"}),
+            f"readout activation {name}, expected silu or tanh",
         )
         factor = SILU_NORM if name == "silu_n2norm" else 1.0
+        if not last:
+            out["energy.activation"] = "tanh" if name == "tanh" else "silu"
     require(len(layers) == 2, f"a readout of {len(layers)} layers, expected 2")
     return out
 
@@ -174,39 +210,109 @@ def elements_of(instruction: Any) -> list[str]:
     return [s for _, s in sorted(zip(instruction.element_map_index.numpy().tolist(), symbols, strict=True))]
 
 
+SILENT = (
+    "BondLength",
+    "ScaledBondVector",
+    "SphericalHarmonic",
+    "ScalarChemicalEmbedding",
+    "CreateOutputTarget",
+)
+
+
+class Layers:
+    """Arrays and graphs of the layers, as the instructions come."""
+
+    def __init__(self, elements: int) -> None:
+        self.n = elements
+        self.out: dict[str, Any] = {}
+        self.graphs: list[list[str]] = []
+        self.bases: list[Any] = []
+        self.coupled: Any = None
+        self.norms: dict[str, str] = {}  # of a density: the instruction that normalises it
+
+    def put(self, arrays: dict[str, Any]) -> None:
+        prefix = "second." if len(self.graphs) == 2 else ""
+        self.out |= {prefix + key: value for key, value in arrays.items()}
+
+    def add(self, kind: str, i: Any) -> bool:
+        """False if the class is not known here."""
+        if kind == "SingleParticleBasisFunctionScalarInd":
+            self.basis(i)
+        elif kind == "SingleParticleBasisFunctionEquivariantInd":
+            self.couple(i)
+        elif kind == "FCRight2Left":
+            self.out |= fully_connected(i)
+            self.line(f"fc {i.name} {i.left.name} {i.right.name}")
+        elif kind == "ProductFunction":
+            self.out |= product(i)
+            self.line(f"product {i.name} {i.left.name} {i.right.name}")
+        elif kind == "FunctionReduceN":
+            self.out |= reduction(i, self.n) if i.only_invar else collection(i)
+            self.line(f"{'reduce' if i.only_invar else 'collect'} {i.name} {' '.join(i.collector)}")
+        elif kind == "InvariantLayerRMSNorm":
+            require(i.type in ("full", "only_nonlin"), f"{i.name} of type {i.type}")
+            require(i.input.only_invar, f"{i.name} normalises {i.input.name}")
+            self.out[f"{i.input.name}.norm"] = array(i.scale).reshape(-1)
+            self.line(f"norm {i.input.name} {i.type}")
+            self.norms[i.name] = i.input.name
+        else:
+            return False
+        return True
+
+    def line(self, text: str) -> None:
+        require(bool(self.graphs), "no basis of single particles at the beginning")
+        self.graphs[-1].append(text)
+
+    def basis(self, i: Any) -> None:
+        require(len(self.bases) < 2, f"{i.name} is a third basis")
+        self.bases.append(i)
+        self.graphs.append([f"basis {i.name}"])
+        self.put(radial_functions(i.radial) | single_particle(i, self.n))
+
+    def couple(self, i: Any) -> None:
+        require(len(self.bases) == 2 and self.coupled is None, f"{i.name} is not coupled in the second layer")
+        b = self.bases[1]
+        require(i.radial is b.radial and i.angular is b.angular, f"{i.name} and {b.name} differ in functions")
+        same = np.ravel(array(i.inv_avg_n_neigh)) == np.ravel(array(b.inv_avg_n_neigh))
+        require(bool(np.all(same)), f"{i.name} and {b.name} differ in factors")
+        self.coupled = i
+        self.out |= coupling(i)
+        self.line(f"couple {i.name}")
+        self.graphs[0].append(f"message {i.indicator.name}")
+
+    def finish(self, densities: list[str]) -> dict[str, Any]:
+        """Arrays, once each layer has one density that is read out."""
+        found = [self.norms.get(name, name) for name in densities]
+        for graph, name in zip(self.graphs, found, strict=False):
+            made = [line.split()[1] for line in graph if line.startswith("reduce ")]
+            require(made == [name], f"densities {made}, but {name} is read out")
+        require(len(found) == len(self.graphs), f"a readout of {len(found)} densities")
+        require(len(self.graphs) == 1 or self.coupled is not None, "two layers without a message")
+        require(set(self.norms) <= set(densities), "a norm that is not read out")
+        keys = ("graph", "second.graph")
+        return self.out | {key: "\n".join(g) for key, g in zip(keys, self.graphs, strict=False)}
+
+
 def model_arrays(instructions: dict[str, Any]) -> dict[str, Any]:
     """Arrays of a built and restored model; raises Unsupported."""
-    kinds = {name: type(i).__name__ for name, i in instructions.items()}
     embedding = [i for i in instructions.values() if type(i).__name__ == "ScalarChemicalEmbedding"]
-    require(len(embedding) == 1, "not a one-layer GRACE model")
+    require(len(embedding) == 1, "not a GRACE model of one or two layers")
     elements = elements_of(embedding[0])
     n = len(elements)
     out: dict[str, Any] = {"elements": " ".join(elements)}
-    graph: list[str] = []
+    layers, densities = Layers(n), []
     scale, shift = 1.0, np.zeros(n)
     zbl_added = False
     for name, instruction in instructions.items():
-        kind = kinds[name]
+        kind = type(instruction).__name__
         require(not getattr(instruction, "lora", False), f"{name} has an unfinished LoRA")
+        if layers.add(kind, instruction) or kind in (*SILENT, "MLPRadialFunction_v2"):
+            continue
         if kind in ("RadialBasis", "BondSpecificRadialBasisFunction"):
+            require("cutoff" not in out, "a second radial basis")
             out |= radial_basis(kind, instruction, n)
-        elif kind == "MLPRadialFunction_v2":
-            out |= radial_functions(instruction)
-        elif kind == "SingleParticleBasisFunctionScalarInd":
-            require(not graph, "a second basis A: not a one-layer model")
-            out |= single_particle(instruction, n)
-            graph.append(f"basis {instruction.name}")
-        elif kind == "FCRight2Left":
-            out |= fully_connected(instruction)
-            graph.append(f"fc {instruction.name} {instruction.left.name} {instruction.right.name}")
-        elif kind == "ProductFunction":
-            out |= product(instruction)
-            graph.append(f"product {instruction.name} {instruction.left.name} {instruction.right.name}")
-        elif kind == "FunctionReduceN":
-            out |= reduction(instruction, n)
-            graph.append(f"reduce {instruction.name} {' '.join(instruction.collector)}")
         elif kind == "LinMLPOut2ScalarTarget":
-            require(len(instruction.origin) == 1, "a readout of several densities: not a one-layer model")
+            densities = [o.name for o in instruction.origin]
             out |= readout(instruction)
         elif kind == "ConstantScaleShiftTarget":
             require(not zbl_added, "a scale after ZBL")
@@ -221,17 +327,10 @@ def model_arrays(instructions: dict[str, Any]) -> dict[str, Any]:
             require(origins == ["ZBLPotential"] and not instruction.trainable, f"{name} of {origins}")
             zbl_added = True
         else:
-            known = (
-                "BondLength",
-                "ScaledBondVector",
-                "SphericalHarmonic",
-                "ScalarChemicalEmbedding",
-                "CreateOutputTarget",
-            )
-            require(kind in known, f"instruction {name} of class {kind}: not a one-layer GRACE model")
-    require("energy.0" in out and "cutoff" in out and bool(graph), "not a one-layer GRACE model")
+            raise Unsupported(f"instruction {name} of class {kind}: not a GRACE model that is known here")
+    require("energy.0" in out and "cutoff" in out, "not a GRACE model of one or two layers")
     require(zbl_added == ("zbl.cutoff" in out), "ZBL that is not added to the energy")
-    return out | {"graph": "\n".join(graph), "scale": np.float64(scale), "shift": shift}
+    return out | layers.finish(densities) | {"scale": np.float64(scale), "shift": shift}
 
 
 def load(model_yaml: str, checkpoint: str | None) -> tuple[dict[str, Any], str]:
@@ -259,7 +358,8 @@ def load(model_yaml: str, checkpoint: str | None) -> tuple[dict[str, Any], str]:
 
 
 def write(path: str, arrays: dict[str, Any], about: dict[str, Any]) -> None:
-    meta = {"format": FORMAT, "version": np.int64(VERSION), "about": json.dumps(about, sort_keys=True)}
+    version = 2 if "second.graph" in arrays else 1
+    meta = {"format": FORMAT, "version": np.int64(version), "about": json.dumps(about, sort_keys=True)}
     for key, value in arrays.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise Unsupported(f"{key} holds numbers that are not finite")

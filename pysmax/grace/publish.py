@@ -31,7 +31,7 @@ def publish(
     shutil.copytree(run.work.final_model, part)
     references.write(part, data["references"])
     write_atomically(part / NOTE, json.dumps(provenance(run, env, data), indent=1).encode())
-    if PRESETS[run.config.model.preset].layers == 1:
+    if PRESETS[run.config.model.preset].layers:
         _export_native(run, env, lock, part / "native.npz", say)
     os.rename(part, run.model)
 

@@ -1,12 +1,11 @@
-// A small one-layer GRACE model of random weights, its couplings from integrals of harmonics, and
-// its energy by plain loops.
+// Small GRACE models of random weights, their couplings from integrals of harmonics.
 
 #ifndef SMAX_TEST_GRACE_SYNTHETIC_H
 #define SMAX_TEST_GRACE_SYNTHETIC_H
 
 #include "grace.h"
+#include "grace_sphere.h"
 
-#include <array>
 #include <cmath>
 #include <random>
 #include <string>
@@ -15,8 +14,9 @@
 namespace synthetic {
 
 using smax::GraceBonds;
+using smax::GraceLayer;
 using smax::GraceModel;
-using smax::GraceReduce;
+using smax::GraceSource;
 using smax::GraceStep;
 using Random = std::mt19937_64;
 
@@ -29,52 +29,6 @@ inline std::vector<double> normals(Random &random, size_t n, double scale)
 {
   std::vector<double> out(n);
   for (double &x : out) x = scale * normal(random);
-  return out;
-}
-
-// Real harmonics of a unit vector times sqrt(4 pi), from the textbook formula.
-inline std::vector<double> harmonics(int lmax, double x, double y, double z)
-{
-  std::vector<double> out;
-  const double phi = std::atan2(y, x), s = std::sqrt(x * x + y * y);
-  for (int l = 0; l <= lmax; l++)
-    for (int m = -l; m <= l; m++) {
-      const int k = std::abs(m);
-      double p0 = 0.0, p1 = 1.0;    // P_l^k without the sign (-1)^k
-      for (int i = 1; i <= k; i++) p1 *= (2 * i - 1) * s;
-      for (int i = k + 1; i <= l; i++) {
-        const double p2 = ((2 * i - 1) * z * p1 - (i + k - 1) * p0) / (i - k);
-        p0 = p1, p1 = p2;
-      }
-      double norm = 2.0 * l + 1.0;
-      for (int i = l - k + 1; i <= l + k; i++) norm /= i;
-      if (m) norm *= 2.0;
-      out.push_back(std::sqrt(norm) * p1 * (m < 0 ? std::sin(k * phi) : std::cos(k * phi)));
-    }
-  return out;
-}
-
-// Points and weights of a quadrature on the sphere, exact to degree 15.
-inline std::vector<std::array<double, 4>> sphere()
-{
-  constexpr int N = 8, M = 17;
-  const double pi = std::acos(-1.0);
-  std::vector<std::array<double, 4>> out;
-  for (int i = 0; i < N; i++) {
-    double x = std::cos(pi * (i + 0.75) / (N + 0.5)), dp = 1.0;
-    for (int it = 0; it < 100; it++) {
-      double p0 = 1.0, p1 = x;
-      for (int k = 2; k <= N; k++) {
-        const double p2 = ((2 * k - 1) * x * p1 - (k - 1) * p0) / k;
-        p0 = p1, p1 = p2;
-      }
-      dp = N * (x * p1 - p0) / (x * x - 1.0);
-      x -= p1 / dp;
-    }
-    const double w = 2.0 / ((1.0 - x * x) * dp * dp) / (2.0 * M), s = std::sqrt(1.0 - x * x);
-    for (int k = 0; k < M; k++)
-      out.push_back({s * std::cos(2 * pi * k / M), s * std::sin(2 * pi * k / M), x, w});
-  }
   return out;
 }
 
@@ -163,147 +117,177 @@ inline GraceStep product(const std::string &name, int left, int right, const Fun
   return s;
 }
 
-inline GraceReduce reduce(Random &random, int tensor, const Functions &f, int ne, int n, int rho)
+// A tensor and its functions
+struct Made {
+  int tensor;
+  Functions functions;
+};
+
+// Densities, of the functions of l = 0
+inline GraceStep reduce(Random &random, const std::string &name, const GraceLayer &layer,
+                        const std::vector<Made> &from, int ne, int rho)
 {
-  GraceReduce r;
-  r.tensor = tensor;
-  for (int i = 0; i < int(f.size()); i++)
-    if (f[i].l == 0) r.function.push_back(i);
-  r.weight = normals(random, size_t(ne) * r.function.size() * n * rho, 0.3);
-  return r;
+  GraceStep s;
+  s.kind = GraceStep::Kind::Collect;
+  s.name = name;
+  s.nout = 1;
+  s.channels = rho;
+  for (const Made &made : from) {
+    GraceSource q;
+    q.tensor = made.tensor;
+    q.elements = ne;
+    for (int i = 0; i < int(made.functions.size()); i++) {
+      if (made.functions[i].l) continue;
+      q.pair.push_back(int(q.from.size()));
+      q.from.push_back(i);
+      q.to.push_back(0);
+    }
+    const int n = layer.tensor_channels(made.tensor);
+    q.weight = normals(random, size_t(ne) * q.from.size() * n * rho, 0.3);
+    s.sources.push_back(q);
+  }
+  return s;
 }
 
-// Channel numbers that fill no whole vectors, unless `even`.
-inline GraceModel model(Random &random, int lmax, int order, int ne, bool even = false)
+// Functions of l <= lmax to one of each l, with a weight for each set and, of ne > 1, element.
+inline GraceStep collect(Random &random, const std::string &name, const GraceLayer &layer,
+                         const std::vector<Made> &from, int lmax, int ne, int channels)
+{
+  GraceStep s;
+  s.kind = GraceStep::Kind::Collect;
+  s.name = name;
+  s.nout = (lmax + 1) * (lmax + 1);
+  s.channels = channels;
+  for (const Made &made : from) {
+    GraceSource q;
+    q.tensor = made.tensor;
+    q.elements = ne;
+    int pairs = 0;
+    for (int i = 0; i < int(made.functions.size()); i++) {
+      const Function &f = made.functions[i];
+      if (f.l > lmax) continue;
+      if (f.m == -f.l) pairs++;
+      q.from.push_back(i);
+      q.to.push_back(f.l * (f.l + 1) + f.m);
+      q.pair.push_back(pairs - 1);
+    }
+    const int n = layer.tensor_channels(made.tensor);
+    q.weight = normals(random, size_t(ne) * pairs * n * channels, 0.4);
+    s.sources.push_back(q);
+  }
+  return s;
+}
+
+// Powers of a tensor: A1, AA, AA1, AAA, AA2, AAAA; those of the highest order up to l = last.
+inline std::vector<Made> powers(Random &random, GraceLayer &layer, const std::string &x,
+                                const Made &A, int lmax, int order, int np, int last)
+{
+  const int n = layer.tensor_channels(A.tensor);
+  std::vector<Made> out = {A};
+  const auto add = [&](GraceStep s) {
+    layer.steps.push_back(std::move(s));
+    return int(layer.steps.size());
+  };
+  const Functions &f = A.functions;
+  Functions two, three, four;
+  if (order < 2) return out;
+  const int x1 = add(connect(random, x + "1", A.tensor, A.tensor, f, f, n, n, np));
+  const int xx = add(product(x + x, x1, x1, f, f, order > 2 ? lmax : last, np, two));
+  out.push_back({xx, two});
+  if (order < 3) return out;
+  const int xx1 = add(connect(random, x + x + "1", xx, A.tensor, two, f, np, n, np));
+  const int right = n == np ? A.tensor : x1;
+  const int xxx = add(product(x + x + x, xx1, right, two, f, last, np, three));
+  out.push_back({xxx, three});
+  if (order < 4) return out;
+  const int xx2 = add(connect(random, x + x + "2", xx, A.tensor, two, f, np, n, np));
+  const int xxxx = add(product(x + x + x + x, xx2, xx2, two, two, 0, np, four));
+  out.push_back({xxxx, four});
+  return out;
+}
+
+inline void radial(Random &random, GraceLayer &layer, int basis, int ne, int lmax, int n, bool even)
+{
+  layer.lmax = lmax;
+  layer.channels = n;
+  layer.hidden = even ? std::vector<int>{16, 8} : std::vector<int>{9, 11};
+  layer.radial = {normals(random, size_t(basis) * layer.hidden[0], 0.6),
+                  normals(random, size_t(layer.hidden[0]) * layer.hidden[1], 0.5)};
+  layer.radial_out = normals(random, size_t(lmax + 1) * layer.hidden[1] * n, 0.5);
+  layer.indicator = normals(random, size_t(ne) * n, 1.0);
+  for (int e = 0; e < ne; e++) layer.inverse_neighbours.push_back(1.0 / (5.0 + e));
+}
+
+// What is common: channel numbers fill no whole vectors, unless `even`.
+inline GraceModel empty_model(Random &random, int order, int ne, bool even)
 {
   GraceModel m;
-  const int n = even ? 8 : 5, np = even ? 16 : 7, rho = 4;
   for (int e = 0; e < ne; e++) m.elements.push_back("E" + std::to_string(e));
-  m.lmax = lmax;
-  m.channels = n;
   m.basis_size = 6;
   m.cutoff_power = 5 + order;
   for (int i = 0; i < ne * ne; i++) m.cutoff.push_back(3.5 + 0.2 * (i / ne + i % ne));
-  m.hidden = even ? std::vector<int>{16, 8} : std::vector<int>{9, 11};
-  m.radial = {normals(random, size_t(6) * m.hidden[0], 0.6),
-              normals(random, size_t(m.hidden[0]) * m.hidden[1], 0.5)};
-  m.radial_out = normals(random, size_t(lmax + 1) * m.hidden[1] * n, 0.5);
-  m.indicator = normals(random, size_t(ne) * n, 1.0);
-  for (int e = 0; e < ne; e++) m.inverse_neighbours.push_back(1.0 / (5.0 + e));
-
-  m.density = rho;
-  const Functions A = basis_functions(lmax);
-  Functions AA, AAA, AAAA;
-  m.reduce.push_back(reduce(random, 0, A, ne, n, rho));
-  if (order > 1) {
-    m.steps.push_back(connect(random, "A1", 0, 0, A, A, n, n, np));
-    m.steps.push_back(product("AA", 1, 1, A, A, lmax, np, AA));
-    m.reduce.push_back(reduce(random, 2, AA, ne, np, rho));
-  }
-  if (order > 2) {
-    m.steps.push_back(connect(random, "AA1", 2, 0, AA, A, np, n, np));
-    m.steps.push_back(product("AAA", 3, 1, AA, A, 0, np, AAA));
-    m.reduce.push_back(reduce(random, 4, AAA, ne, np, rho));
-  }
-  if (order > 3) {
-    m.steps.push_back(connect(random, "AA2", 2, 0, AA, A, np, n, np));
-    m.steps.push_back(product("AAAA", 5, 5, AA, AA, 0, np, AAAA));
-    m.reduce.push_back(reduce(random, 6, AAAA, ne, np, rho));
-  }
+  m.density = 4;
   m.energy_hidden = even ? 8 : 6;
-  m.energy_in = normals(random, size_t(rho - 1) * m.energy_hidden, 0.5);
+  m.energy_in = normals(random, size_t(m.density - 1) * m.energy_hidden, 0.5);
   m.energy_out = normals(random, m.energy_hidden, 0.5);
   m.scale = 0.8;
   m.shift = normals(random, ne, 1.0);
   return m;
 }
 
-/* ---------------------------------------------------------------------- */
-
-inline double silu(double x)
+inline void add_density(Random &random, const GraceModel &m, GraceLayer &layer,
+                        const std::string &name, const std::vector<Made> &from)
 {
-  return x / (1.0 + std::exp(-x));
+  layer.steps.push_back(reduce(random, name, layer, from, int(m.elements.size()), m.density));
+  layer.density = int(layer.steps.size());
 }
 
-using TensorOf = std::vector<std::vector<double>>;    // [function][channel]
-
-// The radial functions of one bond: [l][channel]
-inline TensorOf radial(const GraceModel &m, double u)
+inline GraceModel model(Random &random, int lmax, int order, int ne, bool even = false)
 {
-  const int p = m.cutoff_power;
-  const double f = u < 1.0 ? 1.0 - 0.5 * (p + 1) * (p + 2) * std::pow(u, p) +
-                                 p * (p + 2) * std::pow(u, p + 1) -
-                                 0.5 * p * (p + 1) * std::pow(u, p + 2)
-                           : 0.0;
-  std::vector<double> layer;
-  for (int k = 1; k <= m.basis_size; k++)
-    layer.push_back(u < 1.0 ? f * std::cos(k * std::acos(2.0 * u - 1.0)) : 0.0);
-  for (size_t i = 0; i < m.hidden.size(); i++) {
-    std::vector<double> next(m.hidden[i], 0.0);
-    for (size_t a = 0; a < layer.size(); a++)
-      for (size_t b = 0; b < next.size(); b++)
-        next[b] += layer[a] * m.radial[i][a * next.size() + b];
-    for (double &x : next) x = silu(x);
-    layer = next;
-  }
-  TensorOf out(m.lmax + 1, std::vector<double>(m.channels, 0.0));
-  for (int l = 0; l <= m.lmax; l++)
-    for (size_t h = 0; h < layer.size(); h++)
-      for (int n = 0; n < m.channels; n++)
-        out[l][n] += layer[h] * m.radial_out[(l * layer.size() + h) * m.channels + n];
-  return out;
+  GraceModel m = empty_model(random, order, ne, even);
+  GraceLayer layer;
+  radial(random, layer, m.basis_size, ne, lmax, even ? 8 : 5, even);
+  const Made A = {0, basis_functions(lmax)};
+  add_density(random, m, layer, "rho",
+              powers(random, layer, "A", A, lmax, order, even ? 16 : 7, 0));
+  m.layers = {layer};
+  return m;
 }
 
-inline TensorOf step(const GraceStep &s, const TensorOf &left, const TensorOf &right)
+// `tell`: highest l of what atoms tell their neighbours
+inline GraceModel two_layers(Random &random, int lmax, int tell, int order, int ne,
+                             bool even = false)
 {
-  TensorOf out(s.nout, std::vector<double>(s.channels, 0.0));
-  const auto add = [&](int to, const std::vector<double> &in, const double *w) {
-    for (size_t n = 0; n < in.size(); n++)
-      for (int k = 0; k < s.channels; k++) out[to][k] += in[n] * w[n * s.channels + k];
-  };
-  for (size_t i = 0; i < s.coef.size(); i++)
-    for (int n = 0; n < s.channels; n++)
-      out[s.target[i]][n] += s.coef[i] * left[s.a[i]][n] * right[s.b[i]][n];
-  if (s.kind == GraceStep::Kind::Product) return out;
-  for (int f = 0; f < s.nout; f++)
-    add(f, left[f], &s.left_weight[s.group[f] * left[f].size() * s.channels]);
-  for (size_t i = 0; i < s.to.size(); i++)
-    add(s.to[i], right[s.from[i]],
-        &s.right_weight[s.pair[i] * right[s.from[i]].size() * s.channels]);
-  return out;
-}
+  GraceModel m = empty_model(random, order, ne, even);
+  m.activation = GraceModel::Activation::Tanh;
+  GraceLayer first, second;
+  const int n = even ? 8 : 5, n2 = even ? 8 : 3, np = even ? 16 : 6;
+  radial(random, first, m.basis_size, ne, lmax, n, even);
+  radial(random, second, m.basis_size, ne, lmax, n2, !even);
 
-// Energy of atom i, formula by formula.
-inline double energy(const GraceModel &m, const GraceBonds &b, int i)
-{
-  const int ne = int(m.elements.size()), e = b.element[i];
-  std::vector<TensorOf> tensors = {
-      TensorOf((m.lmax + 1) * (m.lmax + 1), std::vector<double>(m.channels, 0.0))};
-  for (int k = b.first[i]; k < b.first[i + 1]; k++) {
-    const double d = std::sqrt(b.dx[k] * b.dx[k] + b.dy[k] * b.dy[k] + b.dz[k] * b.dz[k] + 1e-10);
-    const auto R = radial(m, d / m.cutoff[e * ne + b.neighbour[k]]);
-    const auto Y = harmonics(m.lmax, b.dx[k] / d, b.dy[k] / d, b.dz[k] / d);
-    for (int l = 0, lm = 0; l <= m.lmax; l++)
-      for (int q = 0; q <= 2 * l; q++, lm++)
-        for (int n = 0; n < m.channels; n++)
-          tensors[0][lm][n] += R[l][n] * Y[lm] * m.indicator[b.neighbour[k] * m.channels + n] *
-                               m.inverse_neighbours[e];
-  }
-  for (const GraceStep &s : m.steps) tensors.push_back(step(s, tensors[s.left], tensors[s.right]));
-  std::vector<double> rho(m.density, 0.0);
-  for (const GraceReduce &r : m.reduce) {
-    const double *w = &r.weight[e * r.weight.size() / ne];
-    for (int f : r.function)
-      for (double x : tensors[r.tensor][f])
-        for (double &o : rho) o += x * *w++;
-  }
-  double out = rho[0];
-  for (int k = 0; k < m.energy_hidden; k++) {
-    double z = 0.0;
-    for (int o = 1; o < m.density; o++) z += rho[o] * m.energy_in[(o - 1) * m.energy_hidden + k];
-    out += silu(z) * m.energy_out[k];
-  }
-  return m.scale * out + m.shift[e];
+  const auto made = powers(random, first, "A", {0, basis_functions(lmax)}, lmax, order, n, tell);
+  first.steps.push_back(collect(random, "I1", first, made, tell, ne, 4));
+  const Made told = {int(first.steps.size()), basis_functions(tell)};
+  first.steps.push_back(collect(random, "I", first, {told}, tell, 1, n2));
+  m.message = int(first.steps.size());
+  add_density(random, m, first, "rho0", made);
+  first.norm = normals(random, m.density - 1, 1.0);
+
+  Functions coupled;
+  GraceStep couple = product("YI", 0, 1, basis_functions(lmax), told.functions, lmax, n2, coupled);
+  couple.kind = GraceStep::Kind::Couple;
+  couple.left = couple.right = 0;
+  second.steps.push_back(couple);
+  const int functions = (tell + 1) * (tell + 1) + 1;
+  GraceStep B =
+      collect(random, "B", second, {{1, coupled}, {0, basis_functions(lmax)}}, lmax, 1, np);
+  for (int &f : B.sources[1].from) f = f * functions + functions - 1;
+  second.steps.push_back(B);
+  const Made base = {2, basis_functions(lmax)};
+  add_density(random, m, second, "rho1", powers(random, second, "B", base, lmax, order, np, 0));
+  second.norm = normals(random, m.density, 1.0);
+  m.layers = {first, second};
+  return m;
 }
 
 }    // namespace synthetic

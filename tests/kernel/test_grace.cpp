@@ -2,7 +2,7 @@
 // invariances, agreement of the instruction sets, edge cases. Exit status 1 on failure.
 
 #include "check.h"
-#include "grace_synthetic.h"
+#include "grace_plain_loops.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -200,7 +200,7 @@ void test_edges(const std::string &name, const GraceModel &m, GraceEvaluator &ev
 void test_groups(Isa isa, Random &random)
 {
   GraceModel m = model(random, 2, 4, 2);
-  for (GraceStep &s : m.steps)
+  for (GraceStep &s : m.layers[0].steps)
     if (s.name == "AA2") std::fill(s.group.begin(), s.group.end(), 0);
   GraceEvaluator ev(m, isa);
   const Rows r = random_rows(random, 5, 2, 20);
