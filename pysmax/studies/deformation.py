@@ -25,25 +25,25 @@ class DeformationParameters(Parameters):
     """Of study ``deformation``.
 
     A crystal of cell (a, b, c) and volume V0 is scaled by s along c, then uniformly to the volume V:
-    ``c = c0 f s^(2/3)``, ``a = a0 f s^(-1/3)``, ``b`` likewise, ``f = (V/V0)^(1/3)``. So s is c/a over that of
-    the crystal: 1 is the crystal, 1/sqrt(2) of fcc is bcc.
+    ``c = c0 f s^(2/3)``, ``a = a0 f s^(-1/3)``, ``b`` likewise, ``f = (V/V0)^(1/3)``. So s is c/a over that
+    of the crystal: 1 is the crystal, 1/sqrt(2) of fcc is bcc.
     """
 
     element: Annotated[Element, Field(description="of a named crystal")] = "Sn"
     crystal: Annotated[
         str,
-        Field(description=f"{', '.join(CRYSTALS)}, or a file that ASE reads, its last frame, c across a and b"),
+        Field(description=f"{', '.join(CRYSTALS)}, or a file that ASE reads; c must be across a and b"),
     ] = "diamond"
     volume_A3: Annotated[
         Positive | None,
         Field(description="of an atom, undeformed; null: that of the file, or of the element's own crystal"),
     ] = None
     volume: Annotated[
-        Range, Field(description="first and last, over that of the crystal (not in the paper: the range)")
+        Range, Field(description="first and last, over that of the crystal (not in the paper)")
     ] = (0.6, 1.4)
     n_volume: Annotated[Points, Field(description="volumes (not in the paper)")] = 41
     scaling: Annotated[
-        Range, Field(description="first and last s, c/a over that of the crystal (not in the paper: the range)")
+        Range, Field(description="first and last s: c/a over that of the crystal (not in the paper)")
     ] = (0.5, 1.3)
     n_scaling: Annotated[Points, Field(description="scalings (not in the paper)")] = 41
 
@@ -73,17 +73,19 @@ def crystal(p: DeformationParameters) -> ase.Atoms:
         volume = p.volume_A3 or _own_volume(p.element)
     else:
         if not Path(p.crystal).exists():
-            raise SmaxError(f"crystal {p.crystal}: no such file, expected one of {', '.join(CRYSTALS)}, or a file")
+            raise SmaxError(
+                f"crystal {p.crystal}: no such file, expected one of {', '.join(CRYSTALS)}, or a file"
+            )
         atoms = from_file(p.crystal)
-        volume = p.volume_A3 or atoms.get_volume() / len(atoms)
+        volume = p.volume_A3 or volume_of(atoms)
     atoms.pbc = True
-    atoms.set_cell(atoms.cell * (volume * len(atoms) / atoms.get_volume()) ** (1 / 3), scale_atoms=True)
-    cell = atoms.cell.array
+    cell = atoms.cell.array * (volume / volume_of(atoms)) ** (1 / 3)
+    atoms.set_cell(cell, scale_atoms=True)  # type: ignore[no-untyped-call]
     off = max(abs(cell[2, :2]).max(), abs(cell[:2, 2]).max())
     if off > 1e-6 * np.linalg.norm(cell[2]) or np.linalg.det(cell) <= 0:
         raise SmaxError(
-            f"crystal {p.crystal}: its cell is {np.round(cell, 4).tolist()}, expected a right-handed one with the "
-            "third vector along z, across the other two"
+            f"crystal {p.crystal}: its cell is {np.round(cell, 4).tolist()}, expected a right-handed one "
+            "with the third vector along z, across the other two"
         )
     return atoms
 
@@ -92,8 +94,8 @@ def deformed(atoms: ase.Atoms, volume: float, scaling: float) -> ase.Atoms:
     """The crystal at V/V0 and s, atoms carried along."""
     f = volume ** (1 / 3)
     stretch = np.array([f * scaling ** (-1 / 3)] * 2 + [f * scaling ** (2 / 3)])
-    result = atoms.copy()
-    result.set_cell(atoms.cell.array * stretch, scale_atoms=True)
+    result: ase.Atoms = atoms.copy()  # type: ignore[no-untyped-call]
+    result.set_cell(atoms.cell.array * stretch, scale_atoms=True)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -102,7 +104,7 @@ def grid(atoms: ase.Atoms, p: DeformationParameters) -> Iterator[ase.Atoms]:
     for v in p.volumes():
         for s in p.scalings():
             point = deformed(atoms, float(v), float(s))
-            point.info = {"volume_A3": point.get_volume() / len(point), "scaling": float(s)}
+            point.info = {"volume_A3": volume_of(point), "scaling": float(s)}
             yield point
 
 
@@ -121,8 +123,21 @@ def _own_volume(element: str) -> float:
     try:
         atoms = bulk(element)
     except (ValueError, RuntimeError, KeyError) as e:
-        raise SmaxError(f"element {element}: ASE has no volume of its crystal ({e}), expected volume_A3") from None
-    return float(atoms.get_volume() / len(atoms))
+        raise SmaxError(
+            f"element {element}: ASE has no volume of its crystal ({e}), expected volume_A3"
+        ) from None
+    return volume_of(atoms)
+
+
+def volume_of(atoms: ase.Atoms) -> float:
+    """A^3 of an atom."""
+    return float(abs(np.linalg.det(atoms.cell.array)) / len(atoms))
+
+
+def ratio_of(atoms: ase.Atoms) -> float:
+    """c over the side of a square as large as the face of a and b."""
+    a, b, c = atoms.cell.array
+    return float(np.linalg.norm(c) / math.sqrt(np.linalg.norm(np.cross(a, b))))
 
 
 def _prepare(p: DeformationParameters) -> Prepared:
@@ -132,28 +147,25 @@ def _prepare(p: DeformationParameters) -> Prepared:
     text = io.StringIO()
     ase.io.write(text, list(grid(atoms, p)), format="extxyz")
     n = p.n_volume * p.n_scaling
-    # LAMMPS turns the cell about z until a lies along x
-    cell = atoms.cell.cellpar()
-    b = math.radians(cell[5])
-    box = {
-        "lx": cell[0],
-        "ly": cell[1] * math.sin(b),
-        "lz": cell[2],
-        "xy": cell[1] * math.cos(b) if abs(cell[5] - 90) > 1e-9 else 0.0,
-    }
-    turn = math.atan2(atoms.cell[0, 1], atoms.cell[0, 0])
     return Prepared(
         structures={"system.data": atoms},
-        values={"n_points": n, "box": box},
+        values={"n_points": n, "box": _box(atoms)},
         texts={"grid.extxyz": text.getvalue()},
-        facts={
-            "items": n,
-            "results": f"{POINTS}/*.txt",
-            "volume_A3": float(atoms.get_volume() / len(atoms)),
-            "ratio": float(cell[2] / math.sqrt(box["lx"] * box["ly"])),
-            "turn": turn,
-        },
+        facts={"items": n, "results": f"{POINTS}/*.txt"},
     )
+
+
+def _box(atoms: ase.Atoms) -> dict[str, float]:
+    """LAMMPS turns the cell about z until a lies along x."""
+    a, b, _, _, _, angle = atoms.cell.cellpar()
+    gamma = math.radians(angle)
+    skew = 0.0 if abs(angle - 90) < 1e-9 else b * math.cos(gamma)
+    return {
+        "lx": float(a),
+        "ly": float(b * math.sin(gamma)),
+        "lz": float(atoms.cell[2, 2]),
+        "xy": float(skew),
+    }
 
 
 STUDY = Study(
@@ -165,7 +177,8 @@ STUDY = Study(
         # alpha-Sn, a = 6.489 A; beta-Sn lies at c/a = 0.546/sqrt(2) = 0.386
         "sn-diamond": System(
             "diamond-cubic Sn, compressed to beta-Sn (figure 3, left)",
-            {"element": "Sn", "crystal": "diamond", "volume_A3": 34.16, "scaling": (0.3, 1.3), "n_scaling": 51},
+            {"element": "Sn", "crystal": "diamond", "volume_A3": 34.16}
+            | {"scaling": (0.3, 1.3), "n_scaling": 51},
         ),
         "sn-fcc": System(
             "fcc Sn along the Bain path to bct and bcc (figure 3, right)",
@@ -173,5 +186,5 @@ STUDY = Study(
         ),
         "any": System("element and crystal; the other parameters as --set says"),
     },
-    smoke={"n_volume": 9, "n_scaling": 13},
+    smoke={"n_volume": 9, "n_scaling": 13, "volume": (0.4, 1.2)},
 )
