@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,17 +68,12 @@ def from_labels(path: Path, run: Rendered) -> EnergyMap:
 
     SmaxError if none is on the grid, one has other elements, or two energies of a point disagree.
     """
-    from pysmax.dataset.convert import Source
-
     crystal = crystal_of(run)
-    result = _empty(run, crystal)
+    result = _empty(run, crystal, path.name)
     fractions = _fractions(crystal)
     labelled = 0
-    for n, record in enumerate(Source.of(path).records()):
-        if record.label is None:
-            continue
+    for n, atoms, total, stress in _labels(path):
         labelled += 1
-        atoms = record.atoms
         if _fractions(atoms) != fractions:
             raise SmaxError(
                 f"{path}, structure {n}: is {atoms.symbols}, expected {crystal.symbols} as in the run"
@@ -85,15 +81,15 @@ def from_labels(path: Path, run: Rendered) -> EnergyMap:
         where = _place(result, volume_of(atoms), ratio_of(atoms) / ratio_of(crystal))
         if where is None or len(atoms) != len(crystal):
             continue
-        energy, known = record.label.energy / len(atoms), result.energy[where]
+        energy, known = total / len(atoms), result.energy[where]
         if abs(known - energy) > 1e-6:  # not so if none is known
             raise SmaxError(
                 f"{path}: has {known:.6f} and {energy:.6f} eV/atom for {result.point(*where)}, "
                 "expected labels of one level"
             )
         result.energy[where] = energy
-        if record.label.stress is not None:
-            result.stress[where] = record.label.stress
+        if stress is not None:
+            result.stress[where] = stress
     if np.isnan(result.energy).all():
         raise SmaxError(
             f"{path}: none of {labelled} labelled structures is on the grid of {run.folder}, "
@@ -101,6 +97,23 @@ def from_labels(path: Path, run: Rendered) -> EnergyMap:
         )
     result.missing.extend(result.point(int(i), int(j)) for i, j in np.argwhere(np.isnan(result.energy)))
     return result
+
+
+def _labels(path: Path) -> Iterator[tuple[int, ase.Atoms, float, Array | None]]:
+    """Number, structure, energy (eV), stress of what has an energy; forces are not asked for."""
+    from pysmax.dataset import formats
+    from pysmax.dataset.convert import Source
+    from pysmax.dataset.formats import extxyz
+
+    if formats.guess(path) == "extxyz":
+        for n, atoms in enumerate(extxyz.frames(path)):
+            results = atoms.calc.results if atoms.calc is not None else {}
+            if "energy" in results:
+                yield n, atoms, float(results["energy"]), results.get("stress")
+        return
+    for n, record in enumerate(Source.of(path).records()):
+        if record.label is not None:
+            yield n, record.atoms, record.label.energy, record.label.stress
 
 
 def reference(path: Path, run: Rendered) -> EnergyMap:

