@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pysmax.errors import SmaxError
-from pysmax.studies import anneal, deformation, quench, segregation
+from pysmax.studies import anneal, deformation, quench, relax, segregation
 from pysmax.studies.study import Study
 
 STUDIES: dict[str, Study] = {
@@ -13,6 +13,7 @@ STUDIES: dict[str, Study] = {
         quench.STUDY,
         anneal.STUDY,
         deformation.STUDY,
+        relax.STUDY,
     )
 }
 
