@@ -33,7 +33,9 @@ class RelaxParameters(Parameters):
         Field(description="single: energy as it is; internal: atoms move; full: atoms and cell"),
     ] = "full"
     fmax: Annotated[Positive, Field(description="largest force of a relaxed atom, eV/A")] = 0.01
-    smax_GPa: Annotated[Positive, Field(description="largest stress of a relaxed cell, GPa")] = 0.02
+    smax_GPa: Annotated[
+        Positive, Field(description="largest component of its stress in LAMMPS's axes, GPa")
+    ] = 0.02
     steps: Annotated[Count, Field(description="most steps between two resets of the reference cell")] = 100
     rounds: Annotated[Count, Field(description="most resets: a cell that has changed is relaxed again")] = 20
     vacuum_A: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -47,7 +48,7 @@ def run(folder: Path, *, check: bool = True, **options: Any) -> Finished:
     done = run_program(lmp_command(next(folder.glob("in.*")).name, **options), folder)
     if check:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-        assert "ERROR" not in done.stdout + done.stderr, done.stdout[-3000:]
+        assert not re.search("^ERROR", done.stdout + done.stderr, re.MULTILINE), done.stdout[-3000:]
     return done
 
 
