@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pysmax.errors import SmaxError
-from pysmax.studies import anneal, deformation, quench, relax, segregation
+from pysmax.studies import anneal, deformation, quench, relax, segregation, strain
 from pysmax.studies.study import Study
 
 STUDIES: dict[str, Study] = {
@@ -14,6 +14,7 @@ STUDIES: dict[str, Study] = {
         anneal.STUDY,
         deformation.STUDY,
         relax.STUDY,
+        strain.STUDY,
     )
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.eam import EAM
-from study_tools import analysed, killed, potential, pysmax, rendered, run, summary
+from deform_tools import analysed, killed, potential, pysmax, rendered, run, summary
 
 from pysmax.errors import SmaxError
 from pysmax.label.engines.lammps import LammpsConfig, potentials_folder

@@ -15,7 +15,7 @@ from ase.calculators.eam import EAM
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.filters import UnitCellFilter
 from ase.optimize import FIRE
-from study_tools import analysed, killed, potential, pysmax, rendered, run, summary
+from deform_tools import analysed, killed, potential, pysmax, rendered, run, summary
 
 from pysmax.enrich.relax_engine import EngineCalculator
 from pysmax.errors import SmaxError
