@@ -9,6 +9,7 @@ from typing import Annotated
 import ase.io
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
 from pysmax.analysis import relaxed
@@ -127,5 +128,6 @@ def _histograms(panels: dict[str, Array]) -> Figure:
         for ax, (name, values) in zip(axes, panels.items(), strict=True):
             ax.hist(values, bins=min(40, max(5, len(values) // 3)), color=BLUE, edgecolor="white")
             ax.set_xlabel(name)
+            ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0].set_ylabel("structures")
     return figure

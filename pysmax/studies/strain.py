@@ -91,7 +91,7 @@ STUDY = Study(
         "shear": System("sheared; structure=FILE or an element", {"mode": "shear"}),
     },
     smoke={
-        "repeat": (4, 4, 4), "n_steps": 3000, "equilibration_steps": 1000, "strain": 0.1, "frames": 10,
-        "thermo_lines": 100, "restarts": 6,
+        "repeat": (4, 4, 4), "n_steps": 2000, "equilibration_steps": 500, "strain": 0.1, "frames": 10,
+        "thermo_lines": 100, "restarts": 10,
     },
 )  # fmt: skip
