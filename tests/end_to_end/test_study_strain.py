@@ -15,8 +15,8 @@ from pysmax.label.engines.lammps import LammpsConfig
 
 # slow and cold enough that what is measured is the crystal's
 COLD = {
-    "structure": "Cu", "repeat": [4, 4, 4], "temperature": [10.0], "timestep_fs": 2.0, "n_steps": 4500,
-    "equilibration_steps": 1500, "strain": 0.02, "barostat_ps": 0.5, "frames": 5, "thermo_lines": 150,
+    "structure": "Cu", "repeat": [4, 4, 4], "temperature": [10.0], "timestep_fs": 2.0, "n_steps": 3000,
+    "equilibration_steps": 1000, "strain": 0.02, "barostat_ps": 0.5, "frames": 5, "thermo_lines": 100,
 }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_smoke_is_killed_and_goes_on_with_the_same_strain(tmp_path: Path) -> Non
 
 
 def test_pressed_along_z(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {**COLD, "axis": "z", "strain": -0.02, "n_steps": 2500}
+    settings: dict[str, Any] = {**COLD, "axis": "z", "strain": -0.02, "n_steps": 2000}
     folder = rendered("strain", tmp_path / "z", potential("cu", tmp_path), system="uniaxial", **settings)
     run(folder)
     found = analysed("strain", folder)
