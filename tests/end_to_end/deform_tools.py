@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from conftest import BIN, Finished, environment, lmp_command, run_program
+from conftest import BIN, ROOT, Finished, environment, lmp_command, run_program
 from run_tools import kill_tree
 
 from pysmax.analysis.registry import analyse
@@ -84,3 +85,11 @@ def killed(folder: Path, pattern: str, count: int, **options: Any) -> None:
             assert time.monotonic() < end, f"fewer than {count} files {pattern}"
             time.sleep(0.002)
         kill_tree(process, folder)
+
+
+def example(name: str, folder: Path) -> Path:
+    """The example, run as its header says in a folder of its own."""
+    to = Path(shutil.copytree(ROOT / "examples" / name, folder / name))
+    done = run_program(["sh", f"{name}.sh"], to, env=environment())
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return to

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.eam import EAM
-from deform_tools import analysed, killed, potential, pysmax, rendered, run, summary
+from deform_tools import analysed, example, killed, potential, pysmax, rendered, run, summary
 
 from pysmax.errors import SmaxError
 from pysmax.label.engines.lammps import LammpsConfig, potentials_folder
@@ -207,3 +207,11 @@ def test_mistakes_are_one_sentence(copper: Path, tmp_path: Path) -> None:
         with pytest.raises(SmaxError, match=message):
             analysed("deformation", copper)
     torn.write_text(text)
+
+
+def test_the_example(tmp_path: Path) -> None:
+    folder = example("deformation", tmp_path)
+    assert summary(folder / "tin")["points"] == 117
+    found = summary(folder / "copper")
+    assert found["reference"]["common_points"] == found["points"] == 17 * 33
+    assert 0.001 < found["reference"]["within_window"]["rmse_eV_per_atom"] < 0.2

@@ -15,7 +15,7 @@ from ase.calculators.eam import EAM
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.filters import UnitCellFilter
 from ase.optimize import FIRE
-from deform_tools import analysed, killed, potential, pysmax, rendered, run, summary
+from deform_tools import analysed, example, killed, potential, pysmax, rendered, run, summary
 
 from pysmax.enrich.relax_engine import EngineCalculator
 from pysmax.errors import SmaxError
@@ -238,3 +238,14 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
         path.write_text(damaged)
         with pytest.raises(SmaxError, match="damaged"):
             analysed("relax", folder)
+
+
+def test_the_example(tmp_path: Path) -> None:
+    folder = example("relax", tmp_path)
+    frames = {mode: results(folder / mode) for mode in ("single", "internal", "full")}
+    names = [f.info["name"] for f in ase.io.read(folder / "structures.extxyz", ":")]
+    assert all([f.info["name"] for f in found] == names for found in frames.values())
+    assert all(summary(folder / mode)["converged"] == len(names) for mode in frames)
+    single, internal, full = map(per_atom, frames.values())
+    assert (internal <= single + 1e-6).all() and (full <= internal + 1e-6).all()
+    assert full[0] == pytest.approx(-8.90, abs=0.1)  # W: minus its cohesive energy

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import bulk
-from deform_tools import analysed, killed, potential, pysmax, rendered, run, summary
+from deform_tools import analysed, example, killed, potential, pysmax, rendered, run, summary
 
 from pysmax.errors import SmaxError
 from pysmax.label.engines.lammps import LammpsConfig
@@ -123,3 +123,9 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     (folder / "state" / "reference.mod").write_text("nothing\n")
     with pytest.raises(SmaxError, match="the length that the strain began with"):
         analysed("strain", folder)
+
+
+def test_the_example(tmp_path: Path) -> None:
+    folder = example("strain", tmp_path)
+    assert summary(folder / "shear")["shear_modulus_GPa"] == pytest.approx(76.2, rel=0.05)
+    assert summary(folder / "uniaxial")["strain_reached"] == pytest.approx(0.05, rel=0.02)
