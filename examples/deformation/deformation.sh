@@ -8,7 +8,7 @@ pysmax render deformation --system sn-diamond --potential stand-in --scale smoke
 pysmax analyse deformation tin
 # copper along the Bain path; the reference labels the same structures (here another potential: it could be DFT)
 pysmax render deformation --system any --potential potential.yaml -o copper \
-    --set element=Cu --set crystal=fcc --set n_volume=17 --set n_scaling=33
+    --set element=Cu --set crystal=fcc --set n_volume=13 --set n_scaling=25
 (cd copper && mpirun -np 2 lmp -in in.deformation > out.txt)
 pysmax label copper/grid.extxyz --engine lammps --config reference.yaml --to labelled
 pysmax analyse deformation copper --set reference=labelled

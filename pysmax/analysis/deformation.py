@@ -66,8 +66,8 @@ def analyse(run: Rendered, options: MapOptions) -> Output:
     _tables(output, energies, points, names)
     output.figures["map"] = map_figures.energy(energies, points, names, options.window_eV)
     output.captions["map"] = (
-        f"Energy above the lowest point, up to {options.window_eV:g} eV/atom. Scaling factor: c/a over that "
-        "of the undeformed crystal. Circles: minima; crosses: saddles; triangles: maxima."
+        f"Energy above the lowest point, up to {options.window_eV:g} eV/atom (spline). Scaling factor: c/a "
+        "over that of the undeformed crystal. Circles: minima; crosses: saddles; triangles: maxima."
     )
     if surface:
         _path(output, surface, energies)

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pysmax.analysis.energy_map import EnergyMap
-from pysmax.analysis.stationary import Stationary
+from pysmax.analysis.stationary import Stationary, Surface
 from pysmax.moments import Array
 
 LEVELS = 20  # colours, the finer the lower the energy
+SMOOTH = 4  # points drawn for each interval
 MARKERS = {"minimum": "o", "saddle": "X", "maximum": "^"}
 X, Y = "scaling factor", "volume (Å³/atom)"
 
@@ -95,14 +96,17 @@ def mark(axes: Axes, energies: EnergyMap, points: list[Stationary], names: list[
 
 
 def _contours(axes: Axes, energies: EnergyMap, window: float) -> Any:
-    """Energy above the lowest point, a line at every second colour."""
-    z = energies.energy - np.nanmin(energies.energy)
+    """Energy above the lowest point, by a spline where it is whole; a line at every second colour."""
+    volumes, scalings, z = energies.volumes, energies.scalings, energies.energy
+    if np.isfinite(z).all():
+        surface = Surface(volumes, scalings, z)
+        volumes, scalings = (np.linspace(a[0], a[-1], SMOOTH * (len(a) - 1) + 1) for a in (volumes, scalings))
+        z = surface(volumes, scalings)
+    z = np.maximum(z - np.nanmin(energies.energy), 0.0)
     levels = window * np.linspace(0, 1, LEVELS + 1) ** 2
     norm = PowerNorm(0.5, vmin=0, vmax=window)
-    drawn = axes.contourf(
-        energies.scalings, energies.volumes, z, levels, cmap="viridis", norm=norm, extend="max"
-    )
-    axes.contour(energies.scalings, energies.volumes, z, levels[::2], colors="k", linewidths=0.4, alpha=0.5)
+    drawn = axes.contourf(scalings, volumes, z, levels, cmap="viridis", norm=norm, extend="max")
+    axes.contour(scalings, volumes, z, levels[::2], colors="k", linewidths=0.4, alpha=0.5)
     axes.set(xlabel=X, ylabel=Y)
     axes.grid(False)
     return drawn

@@ -66,19 +66,19 @@ def _result(run: Rendered, p: RelaxParameters, n: int, atoms: ase.Atoms) -> Resu
     if text.startswith("failed: "):
         return Result(n, atoms, atoms, FAILED, text.removeprefix("failed: ").strip())
     lines = text.splitlines()
+    placed = Placed.of(atoms, p.vacuum_A)
     try:
         values = dict(zip(VALUES, map(float, lines[-1].split()), strict=True))
         if int(values["atoms"]) != len(atoms):
             return Result(
                 n, atoms, atoms, FAILED, f"lost {len(atoms) - int(values['atoms'])} of {len(atoms)} atoms"
             )
-        moved, forces = _moved(run, path, lines[:-1], Placed.of(atoms, p.vacuum_A))
+        moved, forces = _moved(run, path, lines[:-1], placed)
     except (ValueError, IndexError):
         raise SmaxError(f"{path}: damaged, expected what in.relax writes: remove it and run again") from None
     if not np.isfinite([*values.values()]).all() or not np.isfinite(forces).all():
         return Result(n, atoms, atoms, FAILED, "forces or stress are not finite")
     pressure = np.array([values[k] for k in ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")])
-    placed = Placed.of(atoms, p.vacuum_A)
     _label(
         moved,
         values["pe"],

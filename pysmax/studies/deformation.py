@@ -186,5 +186,5 @@ STUDY = Study(
         ),
         "any": System("element and crystal; the other parameters as --set says"),
     },
-    smoke={"n_volume": 9, "n_scaling": 13, "volume": (0.4, 1.2)},
+    smoke={"n_volume": 9, "n_scaling": 13, "volume": (0.3, 1.1)},
 )

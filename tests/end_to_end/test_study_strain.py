@@ -15,7 +15,7 @@ from pysmax.label.engines.lammps import LammpsConfig
 
 # slow and cold enough that what is measured is the crystal's
 COLD = {
-    "structure": "Cu", "repeat": [4, 4, 4], "temperature": [10.0], "timestep_fs": 2.0, "n_steps": 3000,
+    "structure": "Cu", "repeat": [3, 3, 3], "temperature": [10.0], "timestep_fs": 2.0, "n_steps": 3000,
     "equilibration_steps": 1000, "strain": 0.02, "barostat_ps": 0.5, "frames": 5, "thermo_lines": 100,
 }  # fmt: skip
 
