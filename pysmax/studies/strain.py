@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from pysmax.errors import SmaxError
 from pysmax.studies.anneal import crystal
-from pysmax.studies.study import Count, Dynamics, Positive, Prepared, Study, System
+from pysmax.studies.study import Count, Dynamics, Prepared, Study, System
 
 LATERAL = {"x": "yz", "y": "xz", "z": "xy"}
 
@@ -38,7 +38,10 @@ class StrainParameters(Dynamics):
         220_000
     )
     equilibration_steps: Annotated[Count, Field(description="steps ahead of the strain")] = 20_000
-    thermostat_ps: Annotated[Positive, Field(description="damping time of Nose-Hoover, ps")] = 0.1
+    pressure: Annotated[None, Field(description="null: no stress where the cell is free")] = None
+    barostat: Annotated[str, Field(pattern="^aniso$", description="aniso: each free side on its own")] = (
+        "aniso"
+    )
 
     @model_validator(mode="after")
     def _of_strain(self) -> StrainParameters:

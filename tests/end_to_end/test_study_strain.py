@@ -104,7 +104,8 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
         ({"strain": 0.0}, "strain: found 0"),
         ({"equilibration_steps": 300_000}, "expected fewer than n_steps, 220000"),
         ({"temperature": [300.0, 600.0]}, "temperature: found 2 values; expected one"),
-        ({"pressure": [1.0]}, "pressure: found a value"),
+        ({"pressure": [1.0]}, "pressure: found"),
+        ({"barostat": "tri"}, "barostat: found 'tri'"),
         ({"structure": "Mg", "mode": "twist"}, "mode: found 'twist'"),
     ):
         with pytest.raises(SmaxError, match=message):
