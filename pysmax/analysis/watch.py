@@ -15,7 +15,12 @@ COLUMNS = {"Temp": "T {:.0f} K", "Press": "p {:.2f} GPa", "PotEng": "E {:.4f} eV
 
 
 def state(run: Rendered) -> tuple[int, str]:
-    """Last step in the log, and its values in words; step -1 before the first line."""
+    """Last step in the log, and its values in words; step -1 before the first line.
+
+    Of a study with items (its facts have ``items`` and ``results``, a pattern of files): how many are done.
+    """
+    if "items" in run.facts:
+        return sum(1 for _ in run.folder.glob(run.facts["results"])), "one file each"
     try:
         log = thermo.read(run.log)
     except SmaxError:
@@ -29,10 +34,11 @@ def state(run: Rendered) -> tuple[int, str]:
 
 def watch(run: Rendered, once: bool, tell: Callable[[str], None]) -> None:
     """Until the last step, or ctrl-C; one line with ``once`` or where there is no terminal."""
-    total = int(getattr(run.parameters, "n_steps", 0))
+    total = int(run.facts.get("items", getattr(run.parameters, "n_steps", 0)))
+    what = "item" if "items" in run.facts else "step"
     step, words = state(run)
     if once or not sys.stderr.isatty():
-        tell(f"{run.study}: step {max(step, 0)} of {total}: {words}")
+        tell(f"{run.study}: {what} {max(step, 0)} of {total}: {words}")
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pysmax.errors import SmaxError
-from pysmax.studies import anneal, quench, segregation
+from pysmax.studies import anneal, deformation, quench, relax, segregation, strain
 from pysmax.studies.study import Study
 
-STUDIES: dict[str, Study] = {s.name: s for s in (segregation.STUDY, quench.STUDY, anneal.STUDY)}
+STUDIES: dict[str, Study] = {
+    s.name: s
+    for s in (
+        segregation.STUDY,
+        quench.STUDY,
+        anneal.STUDY,
+        deformation.STUDY,
+        relax.STUDY,
+        strain.STUDY,
+    )
+}
 
 
 def find(name: str) -> Study:

@@ -78,7 +78,8 @@ def _fill(
     model.write(folder, types)
     for name, atoms in prepared.structures.items():
         write_data(folder / name, atoms, types)
-    for name, text in prepared.texts.items():
+    for name, text in {**prepared.texts, **prepared.typed(types)}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     note = {
         "study": study.name,
@@ -126,7 +127,9 @@ def write_data(path: Path, atoms: ase.Atoms, types: tuple[str, ...]) -> None:
 
 
 def _counts(prepared: Prepared, types: tuple[str, ...]) -> dict[str, int]:
-    """Atoms of each element in the first structure."""
+    """Atoms of each element, in the first structure if not stated."""
+    if prepared.counts is not None:
+        return {e: prepared.counts[e] for e in types if e in prepared.counts}
     atoms = next(iter(prepared.structures.values()), ase.Atoms())
     symbols = list(atoms.symbols)
     return {e: symbols.count(e) for e in types if e in symbols}

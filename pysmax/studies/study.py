@@ -84,7 +84,9 @@ class Prepared:
 
     ``structures``: file name -> atoms, written as LAMMPS data; ``values``: more variables of the template;
     ``texts``: further files; ``elements``: those there can be, if not all are in a structure;
-    ``facts``: what the analysis has to know (plain data, kept in study.yaml).
+    ``facts``: what the analysis has to know (plain data, kept in study.yaml); ``typed``: still further
+    texts, from the elements of the atom types 1, 2, ...; ``counts``: atoms of each element, if not those of
+    the first structure.
     """
 
     structures: dict[str, ase.Atoms] = field(default_factory=dict)
@@ -92,6 +94,8 @@ class Prepared:
     texts: dict[str, str] = field(default_factory=dict)
     elements: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    typed: Callable[[tuple[str, ...]], Mapping[str, str]] = lambda types: {}
+    counts: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
