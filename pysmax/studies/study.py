@@ -69,13 +69,22 @@ class Dynamics(Parameters):
         return max(1, self.n_steps // times)
 
     def ramp(self) -> list[dict[str, float | int | None]]:
-        """Straight pieces: T0, T1 (K), p0, p1 (GPa; None: no barostat), and their number k of n."""
-        t = self.temperature if len(self.temperature) > 1 else self.temperature * 2
+        """Straight pieces: T0, T1 (K), p0, p1 (GPa; None: no barostat), and their steps begin, end.
+
+        The last one holds the last values for as long as the run goes on: its end is None.
+        """
+        t = self.temperature
         p: tuple[float | None, ...] = (None,) * len(t)
         if self.pressure is not None:
             p = self.pressure if len(self.pressure) > 1 else self.pressure * len(t)
         n = len(t) - 1
-        return [{"k": k, "n": n, "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]} for k in range(n)]
+        ends = [round(self.n_steps * k / n) for k in range(n + 1)] if n else [0]
+        pieces: list[dict[str, float | int | None]] = [
+            {"begin": ends[k], "end": ends[k + 1], "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]}
+            for k in range(n)
+        ]
+        last = {"begin": ends[-1], "end": None, "T0": t[-1], "T1": t[-1], "p0": p[-1], "p1": p[-1]}
+        return [*pieces, last]
 
 
 @dataclass
