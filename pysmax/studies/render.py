@@ -49,6 +49,8 @@ def render(
     parameters = checked(chosen.parameters, given)
     model = potentials.load(potential)
     to = Path(to)
+    if to.resolve() == Path.cwd():
+        raise SmaxError(f"{to}: is the current folder, expected a new one in it")
     with one_sentence(to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise SmaxError(f"{to}: holds something already, expected a new folder: nothing is written")

@@ -174,6 +174,12 @@ def test_a_folder_with_something_in_it_is_kept(tmp_path: Path) -> None:
     assert tree(tmp_path / "x") == {"mine": b"kept"}
 
 
+def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SmaxError, match="is the current folder, expected a new one in it"):
+        render("anneal", ".", potential="stand-in")
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -186,6 +192,12 @@ def test_a_folder_with_something_in_it_is_kept(tmp_path: Path) -> None:
         ({"commands": ["pair_style lj/cut 5"], "elements": ["Cu", "Cu"]}, "elements: Cu Cu has one twice"),
         ({"commands": ["pair_style eam/alloy", CUNI], "elements": ["Ag"]}, "elements: Ag is not in CuNi"),
         ({"model": "nowhere"}, "found no saved_model.pb"),
+        (
+            {"commands": ["pair_style eam/alloy", "pair_coeff * * no.alloy {elements}"]},
+            "found no file of eam",
+        ),
+        ({"commands": ["pair_style grace", "pair_coeff * * ../m {elements}"]}, r"\.\./m is not there"),
+        ({"commands": ["pair_style lj/cut 5"], "elements": ["X"]}, "elements: 'X' is no element"),
     ],
 )
 def test_a_wrong_potential_file_is_named(tmp_path: Path, settings: dict, said: str) -> None:
@@ -208,6 +220,23 @@ def test_files_of_lammps_are_found_and_go_along(tmp_path: Path) -> None:
     folder = render("anneal", tmp_path / "x", potential=path)
     copied = folder / "potential" / "Cu_mishin1.eam.alloy"
     assert copied.read_bytes() == (potentials_folder() / copied.name).read_bytes()
+
+
+def test_a_model_in_a_hybrid_style_goes_along(tmp_path: Path) -> None:
+    model = tmp_path / "my" / "grace"
+    model.mkdir(parents=True)
+    (model / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "uses").mkdir()
+    commands = [
+        "pair_style hybrid/overlay grace zbl 0.4 .8",
+        "pair_coeff * * grace ../my/grace {elements}",
+        "pair_coeff 1 1 zbl 29 29",
+        "pair_coeff * * zbl .5 .5",
+    ]
+    path = written(tmp_path / "uses", commands=commands, elements=["Cu"])
+    folder = render("anneal", tmp_path / "x", potential=path)
+    assert "pair_coeff * * grace potential/grace Cu\n" in (folder / "potential.mod").read_text()
+    assert (folder / "potential" / "grace" / "saved_model.pb").read_bytes() == b"graph"
 
 
 def test_a_grace_model_brings_its_elements_and_files(tmp_path: Path) -> None:
