@@ -155,7 +155,7 @@ def gallery(panels: Sequence[Panel], columns: int = 2) -> Figure:
                 handles=dots,
                 loc="upper center",
                 bbox_to_anchor=(0.5, 0.0),
-                ncols=max(1, min(9, len(dots))),
+                ncols=max(1, min(45 // (3 + max(map(len, colours), default=0)), len(dots))),  # as fit below
                 fontsize=8,
                 handletextpad=0.0,
                 columnspacing=0.6,
