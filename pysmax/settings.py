@@ -36,10 +36,24 @@ def sentence(error: ValidationError, model: type[BaseModel], what: str = "settin
     return f"{what} {key}: found {first['input']!r}; {message}" if key else message
 
 
+def load_yaml(text: str) -> Any:
+    """As yaml.safe_load, which takes the last of two equal keys: here ValueError."""
+    return yaml.load(text, _Once)
+
+
+class _Once(yaml.SafeLoader):  # type: ignore[misc]
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode)]
+        if twice := [k for k in keys if keys.count(k) > 1]:
+            raise ValueError(f"{twice[0]} is there twice")
+        return node
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Settings of a file; none of an empty one. Raises SmaxError for what is not ``name: value``."""
     try:
-        found = yaml.safe_load(read_text(path))
+        found = load_yaml(read_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a day that is none
         raise SmaxError(f"{path}: not YAML ({' '.join(str(e).split())})") from None
     found = {} if found is None else found

@@ -43,7 +43,8 @@ def cylinder_errors(reference: Path, others: Sequence[Path]) -> Table:
             difference = np.abs(np.asarray(b.forces) - np.asarray(a.forces))
             forces.append(difference)
             bulk.append(difference[bulk_atoms(known[key])])
-        means = [1000 * float(np.mean(x)) for x in (energy, np.concatenate(forces), np.concatenate(bulk))]
+        errors = (energy, np.concatenate(forces), np.concatenate(bulk))
+        means = [1000 * float(np.mean(x)) if len(x) else None for x in errors]  # cylinders may have no bulk
         rows.append([path.name, len(common), *means])
     return Table(f"Errors of labelled cylinders against {reference.name}", COLUMNS, rows)
 

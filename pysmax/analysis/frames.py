@@ -42,16 +42,16 @@ class Frames:
         return len(self.steps)
 
     def __iter__(self) -> Iterator[DataCollection]:
-        for path in self._files:
-            yield self._read(path)
+        for k in range(len(self)):
+            yield self[k]
 
     def __getitem__(self, k: int) -> DataCollection:
-        return self._read(self._files[k])
+        return self._read(self._files[k], self.steps[k])
 
-    def _read(self, path: Path) -> DataCollection:
+    def _read(self, path: Path, step: int) -> DataCollection:
         from ovito.io import import_file
 
-        check_frame(path, self.run)
+        check_frame(path, self.run, step)
         try:
             pipeline = import_file(str(path), input_format="lammps/dump")
             pipeline.modifiers.extend(self._modifiers)
@@ -60,29 +60,42 @@ class Frames:
             raise SmaxError(f"{path}: OVITO cannot read it: {' '.join(str(e).split())[:300]}") from None
 
 
-def check_frame(path: Path, run: Rendered) -> None:
-    """SmaxError unless the frame is whole and has the study's atoms: number, types, elements."""
+def check_frame(path: Path, run: Rendered, step: int | None = None) -> None:
+    """SmaxError unless the frame is whole and has the study's atoms: number, types, elements, finite places.
+
+    ``step``: the one that it must be of.
+    """
     from pysmax.files import read_text
 
     lines = read_text(path).splitlines()
-    where = next((k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS")), None)
-    if where is None or lines[0] != "ITEM: TIMESTEP":
+    where = next((k for k, line in enumerate(lines) if line.startswith("ITEM: ATOMS")), 0)
+    if where < 4 or lines[0] != "ITEM: TIMESTEP":
         raise SmaxError(f"{path}: not a whole frame of LAMMPS (truncated?)")
-    columns, rows = lines[where].split()[2:], lines[where + 1 :]
+    if step is not None and lines[1].strip() != str(step):
+        raise SmaxError(f"{path}: is of step {lines[1].strip()}, expected {step}")
+    columns, rows = lines[where].split()[2:], [line.split() for line in lines[where + 1 :]]
     stated = int(lines[3]) if lines[3].isdigit() else -1
     if stated != run.natoms:
         raise SmaxError(f"{path}: has {lines[3]} atoms, expected the {run.natoms} of this study")
-    if len(rows) != stated or len(rows[-1].split()) != len(columns):
-        raise SmaxError(f"{path}: has {len(rows)} lines of atoms, expected {stated}: truncated")
-    if not {"id", "type", "element"} <= set(columns):
-        raise SmaxError(f"{path}: has columns {' '.join(columns)}, expected id, type and element among them")
-    i, j = columns.index("type"), columns.index("element")
-    pairs = {(w[i], w[j]) for w in map(str.split, rows)}
-    for t, e in sorted(pairs):
+    whole = sum(len(row) == len(columns) for row in rows)
+    if len(rows) != stated or whole != stated:
+        raise SmaxError(f"{path}: has {whole} whole lines of atoms, expected {stated}: truncated")
+    if missing := {"id", "type", "element", "x", "y", "z"} - set(columns):
+        raise SmaxError(f"{path}: has columns {' '.join(columns)}, expected {sorted(missing)[0]} among them")
+    at = {name: list(column) for name, column in zip(columns, zip(*rows, strict=True), strict=True)}
+    for t, e in sorted(set(zip(at["type"], at["element"], strict=True))):
         if not t.isdigit() or not 1 <= int(t) <= len(run.elements) or run.elements[int(t) - 1] != e:
             raise SmaxError(
                 f"{path}: atom type {t} is {e}, expected types 1, 2, ... to be {' '.join(run.elements)}"
             )
+    if len(set(at["id"])) < stated:
+        raise SmaxError(f"{path}: has {len(set(at['id']))} ids for {stated} atoms, expected one each")
+    try:
+        finite = bool(np.isfinite(np.array([at["x"], at["y"], at["z"]], dtype=float)).all())
+    except ValueError:
+        finite = False
+    if not finite:
+        raise SmaxError(f"{path}: has places of atoms that are no numbers: did the simulation blow up?")
 
 
 def elements_of(data: DataCollection, run: Rendered) -> np.ndarray[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import ase
 import ase.io
@@ -16,6 +17,9 @@ from pysmax.analysis.quench_options import QuenchOptions
 from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
 
+if TYPE_CHECKING:
+    from ovito.data import DataCollection
+
 
 def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output: Output) -> None:
     if options.labels:
@@ -24,8 +28,9 @@ def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output:
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         output.summary["cylinder_errors"] = {str(row.pop("labels")): row for row in rows}
     wanted = {len(frames) // 2: options.cylinders_middle, len(frames) - 1: options.cylinders_last}
+    read = {k: (frames[k], n) for k, n in wanted.items()}
     try:
-        made = [atoms for k, n in wanted.items() for atoms in _cut(run, options, frames, k, n)]
+        made = [a for k, (data, n) in read.items() for a in _cut(run, options, data, frames.steps[k], n)]
     except SmaxError as e:
         if "cylinder_radius_A" in options.model_fields_set:
             raise
@@ -44,15 +49,14 @@ def cut_cylinders(run: Rendered, options: QuenchOptions, frames: Frames, output:
         output.files["cylinders.extxyz"] = text.getvalue().encode()
 
 
-def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) -> list[ase.Atoms]:
-    """Around ``n`` atoms of frame ``k``, drawn at random, each once: a cylinder has an atom on its axis."""
-    data = frames[k]
+def _cut(run: Rendered, options: QuenchOptions, data: DataCollection, step: int, n: int) -> list[ase.Atoms]:
+    """Around ``n`` atoms of a frame, drawn at random, each once: a cylinder has an atom on its axis."""
     symbols, cell = elements_of(data, run), np.asarray(data.cell)[:, :3].T
     axis = shortest_axis(cell)
     if options.cylinder_axis != "shortest":
         axis = "xyz".index(options.cylinder_axis)
     ids = np.asarray(data.particles.identifiers)
-    draw = np.random.default_rng([options.seed, frames.steps[k]]).permutation(len(symbols))[:n]
+    draw = np.random.default_rng([options.seed, step]).permutation(len(symbols))[:n]
     found = []
     for centre in draw:
         atoms = cut(
@@ -66,7 +70,7 @@ def _cut(run: Rendered, options: QuenchOptions, frames: Frames, k: int, n: int) 
         )
         atoms.info |= {
             "source": f"quench {run.system}, {run.potential}",
-            "step": frames.steps[k],
+            "step": step,
             "centre": f"{symbols[centre]}{ids[centre]}",
             "radius_A": options.cylinder_radius_A,
             # of array "bulk"; a labelled record keeps what is in info alone

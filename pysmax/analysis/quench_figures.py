@@ -69,10 +69,11 @@ def domain_figure(ps: Array, temperature: Array, columns: Mapping[str, Mapping[s
     with style():
         figure = Figure(figsize=(6.0, 6.4))
         axes = figure.subplots(3, 1, sharex=True)
+        dot = "o" if len(ps) == 1 else ""  # a line of one point is not seen
         for (name, c), colour in zip(columns.items(), (ORANGE, BLUE), strict=False):
-            axes[0].plot(ps, c["atoms"], color=colour, label=name)
-            axes[1].plot(ps, c["clusters"], color=colour)
-            axes[2].plot(ps, c["largest"], color=colour)
+            axes[0].plot(ps, c["atoms"], color=colour, label=name, marker=dot)
+            axes[1].plot(ps, c["clusters"], color=colour, marker=dot)
+            axes[2].plot(ps, c["largest"], color=colour, marker=dot)
             axes[2].plot(ps, c["typical"], color=colour, ls="--", lw=1)
         for ax, label in zip(axes, ("atoms", "clusters", "atoms of a cluster"), strict=True):
             ax.set_ylabel(label)
@@ -154,7 +155,7 @@ def gallery(panels: Sequence[Panel], columns: int = 2) -> Figure:
                 handles=dots,
                 loc="upper center",
                 bbox_to_anchor=(0.5, 0.0),
-                ncols=max(1, min(9, len(dots))),
+                ncols=max(1, min(45 // (3 + max(map(len, colours), default=0)), len(dots))),  # as fit below
                 fontsize=8,
                 handletextpad=0.0,
                 columnspacing=0.6,

@@ -8,6 +8,7 @@ Module ``pysmax.analysis.STUDY`` has ``analyse(run) -> Output``. With a model ``
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,9 @@ def compare(study: str, folders: Sequence[Path], to: Path, options: Mapping[str,
         raise SmaxError(f"study {study}: compares no runs, expected one folder, found {len(folders)}")
     chosen = _options(study, options)
     runs = [open_study(folder, study) for folder in folders]
+    places = [folder.resolve() for folder in folders]
+    if twice := [f for f, place in zip(folders, places, strict=True) if places.count(place) > 1]:
+        raise SmaxError(f"{twice[0]}: is there twice, expected runs that differ")
 
     def outputs() -> Iterator[Output]:
         for run in runs:
@@ -49,7 +53,18 @@ def compare(study: str, folders: Sequence[Path], to: Path, options: Mapping[str,
             write(run, output, run.folder / "analysis")
             yield output
 
-    return write(runs[0], cast(Output, function(runs, outputs())), to)
+    output = cast(Output, function(runs, outputs()))
+    return write(_together(runs), output, to)
+
+
+def _together(runs: Sequence[Rendered]) -> Rendered:
+    """What a page on all of them says that they are; one stand-in makes it a page of a stand-in."""
+    system, scale, potential = (
+        ", ".join(dict.fromkeys(str(getattr(run, key)) for run in runs))
+        for key in ("system", "scale", "potential")
+    )
+    stand_in = any(run.stand_in for run in runs)
+    return replace(runs[0], system=system, scale=scale, potential=potential, stand_in=stand_in)
 
 
 def options_of(study: str) -> type[Options]:

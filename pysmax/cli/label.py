@@ -103,6 +103,7 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     import yaml
 
     from pysmax.errors import SmaxError
+    from pysmax.settings import load_yaml
 
     parsed: dict[str, Any] = {}
     for item in settings:
@@ -110,7 +111,9 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         if not (key and equals):
             raise SmaxError(f"--set {item}: expected key=value")
         try:
-            parsed[key] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a day that is none
+            parsed[key] = load_yaml(value)
+        except yaml.YAMLError:
             raise SmaxError(f"--set {item}: the value is not YAML") from None
+        except (ValueError, RecursionError) as e:  # ValueError: a day that is none, a key twice
+            raise SmaxError(f"--set {item}: the value is not YAML ({e})") from None
     return parsed

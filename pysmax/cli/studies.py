@@ -27,6 +27,8 @@ def render(
     scale: Annotated[Literal["full", "smoke"], typer.Option(help="smoke: about a minute.")] = "full",
 ) -> None:
     """Write a LAMMPS input of a study, with all it needs, to a folder."""
+    import shlex
+
     from pysmax.cli.label import parse_settings
     from pysmax.errors import SmaxError
     from pysmax.settings import read_yaml
@@ -43,7 +45,7 @@ def render(
         )
     given: dict[str, Any] = {**(read_yaml(config) if config else {}), **parse_settings(settings or [])}
     folder = rendered(study, to, potential=potential, system=system, settings=given, scale=scale)
-    typer.echo(f"wrote {folder}; now: cd {folder} && mpirun -np 2 lmp -in in.{study}")
+    typer.echo(f"wrote {folder}; now: cd {shlex.quote(str(folder))} && mpirun -np 2 lmp -in in.{study}")
 
 
 def analyse(

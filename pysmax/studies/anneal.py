@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import ase
+import numpy as np
 from pydantic import Field
 
 from pysmax.errors import SmaxError
-from pysmax.studies.study import Count, Dynamics, Prepared, Study, System
+from pysmax.studies.study import Count, Dynamics, Prepared, Study, System, countable
 
 
 class AnnealParameters(Dynamics):
@@ -38,20 +40,29 @@ def crystal(structure: str) -> ase.Atoms:
                 f"structure {structure}: ASE knows no crystal of it ({e}), expected a file"
             ) from None
     try:
-        atoms = ase.io.read(structure)
+        atoms = ase.io.read(structure, do_not_split_by_at_sign=Path(structure).exists())
     except FileNotFoundError:
         raise SmaxError(f"structure {structure}: no such file, and no element") from None
     except Exception as e:  # the readers of ASE raise what they like
         raise SmaxError(f"structure {structure}: ASE cannot read it: {e or type(e).__name__}") from None
     if not isinstance(atoms, ase.Atoms) or not len(atoms):
         raise SmaxError(f"structure {structure}: holds no atoms")
-    if not atoms.cell.rank == 3:
+    if atoms.cell.rank < 3 or atoms.cell.volume < 1e-3 * len(atoms):
         raise SmaxError(f"structure {structure}: has no cell, expected a periodic structure")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise SmaxError(f"structure {structure}: has places that are no numbers")
+    sites = atoms.info.get("occupancy")  # of a CIF file, of which ASE takes one atom a site
+    for site, shares in sites.items() if isinstance(sites, dict) else ():
+        if len(shares) > 1 or min(shares.values()) < 1 - 1e-6:
+            found = ", ".join(f"{e} {x:g}" for e, x in shares.items())
+            raise SmaxError(f"structure {structure}: site {site} has {found}, expected one whole atom")
     return atoms
 
 
 def _prepare(p: AnnealParameters) -> Prepared:
-    atoms: ase.Atoms = crystal(p.structure) * p.repeat
+    cell = crystal(p.structure)
+    countable(len(cell) * math.prod(p.repeat), "structure and repeat")
+    atoms: ase.Atoms = cell * p.repeat
     atoms.pbc = True
     return Prepared(structures={"system.data": atoms}, values={"create_velocity": True})
 

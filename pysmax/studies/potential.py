@@ -151,13 +151,19 @@ def _commands(path: Path, given: PotentialFile) -> Potential:
 
 
 def _with_files(command: str, folders: Sequence[Path], files: dict[str, Path]) -> str:
+    """The command with its files and folders in the study; SmaxError for a name of a file that is nowhere."""
     words = command.split()
     for k, word in enumerate(words):
         if k == 0 or ("." not in word and "/" not in word):
             continue  # a style or a number; names of files have a dot or a folder
-        found = next((f / word for f in folders if (f / word).is_file()), None)
+        found = next((f / word for f in folders if (f / word).is_file() or _is_model(f / word)), None)
         if found is None:
+            if words[0] == "pair_coeff" and word.startswith((".", "/")) and not _number(word):
+                raise SmaxError(
+                    f"{command}: {word} is not there, expected a file, or a folder of a GRACE model"
+                )
             continue
+        found = found.resolve() if found.is_dir() else found
         name = found.name
         if files.setdefault(name, found).resolve() != found.resolve():
             raise SmaxError(f"{command}: two different files are called {name}")
@@ -165,13 +171,28 @@ def _with_files(command: str, folders: Sequence[Path], files: dict[str, Path]) -
     return " ".join(words)
 
 
+def _is_model(path: Path) -> bool:
+    return (path / "saved_model.pb").is_file() or (path / "native.npz").is_file()
+
+
+def _number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def _elements(path: Path, given: PotentialFile, files: dict[str, Path]) -> tuple[str, ...]:
     """From a setfl file if there is one, else as given; they may not contradict each other."""
     from ase.data import atomic_numbers
 
     style = next(c.split()[1:2] for c in given.commands if c.split()[:1] == ["pair_style"])
-    found = _setfl(next(iter(files.values()))) if style in (["eam/alloy"], ["eam/fs"]) and files else ()
-    if unknown := [e for e in given.elements if e not in atomic_numbers]:
+    setfl = style in (["eam/alloy"], ["eam/fs"])
+    if setfl and not files:
+        raise SmaxError(f"{path}: commands: found no file of {style[0]}, expected it beside {path.name}")
+    found = _setfl(next(iter(files.values()))) if setfl else ()
+    if unknown := [e for e in given.elements if e not in atomic_numbers or e == "X"]:
         raise SmaxError(f"{path}: elements: '{unknown[0]}' is no element, expected symbols such as Si")
     if len(set(given.elements)) < len(given.elements):
         raise SmaxError(f"{path}: elements: {' '.join(given.elements)} has one twice")

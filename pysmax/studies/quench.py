@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from pydantic import Field, model_validator
 
 from pysmax.studies.stand_in import radius
-from pysmax.studies.study import Count, Dynamics, Element, Positive, Prepared, Study, System
+from pysmax.studies.study import Count, Dynamics, Element, Positive, Prepared, Study, System, countable
 
 # Table 8
 LAVA: dict[str, float] = {
@@ -121,6 +121,7 @@ def random_places(counts: Mapping[str, int], packing: float, seed: int) -> ase.A
 
 
 def _prepare(p: QuenchParameters) -> Prepared:
+    countable(p.atoms or sum(p.composition.values()), "composition and atoms")
     atoms = random_places(p.counts(), p.packing, p.seed)
     return Prepared(
         structures={"system.data": atoms},

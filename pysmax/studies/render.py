@@ -49,6 +49,8 @@ def render(
     parameters = checked(chosen.parameters, given)
     model = potentials.load(potential)
     to = Path(to)
+    if to.resolve() == Path.cwd():
+        raise SmaxError(f"{to}: is the current folder, expected a new one in it")
     with one_sentence(to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise SmaxError(f"{to}: holds something already, expected a new folder: nothing is written")
@@ -77,7 +79,7 @@ def _fill(
     types = model.types(present)
     model.write(folder, types)
     for name, atoms in prepared.structures.items():
-        write_data(folder / name, atoms, types)
+        write_data(folder / name, atoms, types, skew=getattr(parameters, "barostat", "") == "tri")
     for name, text in {**prepared.texts, **prepared.typed(types)}.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -117,12 +119,22 @@ def _input(
     return env.get_template(f"{study.input}.j2").render(p=parameters, **values)
 
 
-def write_data(path: Path, atoms: ase.Atoms, types: tuple[str, ...]) -> None:
-    """A LAMMPS data file, atom_style atomic, with masses; types are those of the potential."""
+def write_data(path: Path, atoms: ase.Atoms, types: tuple[str, ...], skew: bool = False) -> None:
+    """A LAMMPS data file, atom_style atomic, with masses; types are those of the potential.
+
+    ``skew``: the cell may tilt, even if it does not yet.
+    """
     from ase.io.lammpsdata import write_lammps_data
 
     write_lammps_data(
-        path, atoms, specorder=list(types), masses=True, units="metal", atom_style="atomic", reduce_cell=False
+        path,
+        atoms,
+        specorder=list(types),
+        masses=True,
+        units="metal",
+        atom_style="atomic",
+        reduce_cell=False,
+        force_skew=skew,
     )
 
 

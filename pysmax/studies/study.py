@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import ase
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pysmax.errors import SmaxError
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+MOST_ATOMS = 20_000_000
 
 
 def _element(symbol: str) -> str:
@@ -25,12 +36,28 @@ def _element(symbol: str) -> str:
 Element = Annotated[str, AfterValidator(_element)]
 
 
+def countable(atoms: float, what: str) -> None:
+    """SmaxError unless so many atoms can be written and can move."""
+    if not 2 <= atoms <= MOST_ATOMS:
+        raise SmaxError(f"{what}: found {atoms:g} atoms, expected 2 to {MOST_ATOMS:g}")
+
+
 class Parameters(BaseModel):
     """Of every study. Defaults are the paper's; where it gives no number, the field's, and said so."""
 
     model_config = ConfigDict(extra="forbid")
 
     seed: Annotated[int, Field(ge=1, le=2**30, description="of everything random")] = 20260223
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool(cls, value: object, info: ValidationInfo) -> object:
+        if "bool" in str(cls.model_fields[str(info.field_name)].annotation):
+            return value
+        inner = value.values() if isinstance(value, dict) else value
+        if any(isinstance(v, bool) for v in (inner if isinstance(inner, Iterable) else [inner])):
+            raise ValueError("yes, no, on, off, true and false are no numbers, and names in quotes alone")
+        return value
 
 
 class Dynamics(Parameters):
@@ -69,13 +96,22 @@ class Dynamics(Parameters):
         return max(1, self.n_steps // times)
 
     def ramp(self) -> list[dict[str, float | int | None]]:
-        """Straight pieces: T0, T1 (K), p0, p1 (GPa; None: no barostat), and their number k of n."""
-        t = self.temperature if len(self.temperature) > 1 else self.temperature * 2
+        """Straight pieces: T0, T1 (K), p0, p1 (GPa; None: no barostat), and their steps begin, end.
+
+        The last one holds the last values for as long as the run goes on: its end is None.
+        """
+        t = self.temperature
         p: tuple[float | None, ...] = (None,) * len(t)
         if self.pressure is not None:
             p = self.pressure if len(self.pressure) > 1 else self.pressure * len(t)
         n = len(t) - 1
-        return [{"k": k, "n": n, "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]} for k in range(n)]
+        ends = [round(self.n_steps * k / n) for k in range(n + 1)] if n else [0]
+        pieces: list[dict[str, float | int | None]] = [
+            {"begin": ends[k], "end": ends[k + 1], "T0": t[k], "T1": t[k + 1], "p0": p[k], "p1": p[k + 1]}
+            for k in range(n)
+        ]
+        last = {"begin": ends[-1], "end": None, "T0": t[-1], "T1": t[-1], "p0": p[-1], "p1": p[-1]}
+        return [*pieces, last]
 
 
 @dataclass

@@ -93,6 +93,31 @@ def test_restart_says_what_it_expects(copy: Path) -> None:
     assert told.returncode != 0 and "found no state/newest.restart" in told.stdout
 
 
+def test_a_new_run_leaves_nothing_of_the_old_one(copy: Path) -> None:
+    run("anneal", copy, ranks=2, restart="no", n_steps=30)
+    assert list(frame_files(open_study(copy))) == [0, 20]
+    (copy / "in.anneal").write_text((copy / "in.anneal").read_text().replace("every 40", "every 4000"))
+    run("anneal", copy)
+    assert list(frame_files(open_study(copy))) == STEPS
+
+
+def test_another_n_steps_cuts_the_ramp_or_holds_its_end(tmp_path: Path) -> None:
+    words = ("repeat=[4,4,4]", "n_steps=600", "temperature=[900,300,600]", "frames=6", "restarts=6")
+    folder = rendered("anneal", tmp_path / "x", *words)
+    runs = r"^fix md all nvt temp (\S+) (\S+) 0.1$|^run (\d+) upto start (\d+) stop (\d+) "
+    found = {}
+    for n_steps in (450, 600, 700):
+        run("anneal", folder, n_steps=n_steps)
+        text = (folder / "log.anneal").read_text().split("variable        n_steps")[-1]
+        found[n_steps] = [m.expand(r"\1 \2\3 \4 \5") for m in re.finditer(runs, text, re.MULTILINE)]
+    assert found == {
+        450: ["900.0 300.0  ", " 300 0 300", "300.0 600.0  ", " 450 300 600"],
+        600: ["300.0 600.0  ", " 600 300 600"],
+        700: ["600.0 600.0  ", " 700 600 700"],
+    }
+    assert list(frame_files(open_study(folder))) == list(range(0, 701, 100))
+
+
 def test_watch_tells_where_it_is(copy: Path) -> None:
     told = pysmax("watch", copy, "--once", folder=copy).stdout
     assert told.startswith("anneal: step 200 of 200: T ") and "GPa" in told
@@ -109,6 +134,14 @@ def cut(folder: Path) -> None:
     path.write_text(path.read_text()[:-30])
 
 
+def row(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """One line of an atom changed."""
+    path = frame(folder, 200)
+    lines = path.read_text().splitlines()
+    lines[50] = " ".join(change(lines[50].split()))
+    path.write_text("\n".join(lines) + "\n")
+
+
 def swap_elements(folder: Path) -> None:
     path = frame(folder, 200)
     path.write_text(path.read_text().replace(" Cu ", " Ag "))
@@ -122,7 +155,12 @@ def fewer_atoms(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (cut, "expected 108: truncated"),
+        (cut, "has 107 whole lines of atoms, expected 108: truncated"),
+        (lambda f: row(f, lambda w: w[:2]), "has 107 whole lines of atoms, expected 108: truncated"),
+        (lambda f: row(f, lambda w: [*w[:3], "nan", *w[4:]]), "has places of atoms that are no numbers"),
+        (lambda f: row(f, lambda w: ["1", *w[1:]]), "has 107 ids for 108 atoms, expected one each"),
+        (lambda f: frame(f, 200).write_text("ITEM: TIMESTEP\nITEM: ATOMS id\n"), "not a whole frame"),
+        (lambda f: shutil.copy(frame(f, 180), frame(f, 200)), "is of step 180, expected 200"),
         (swap_elements, "atom type 1 is Ag, expected types 1, 2, ... to be Cu"),
         (fewer_atoms, "has 107 atoms, expected the 108"),
         (lambda f: frame(f, 200).write_text(""), "not a whole frame"),

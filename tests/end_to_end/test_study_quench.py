@@ -132,6 +132,28 @@ def test_comparison_of_seeds(example: Path) -> None:
     assert "expected runs of the same elements" in other.stderr and not (example / "none").exists()
 
 
+def test_a_comparison_with_a_stand_in_says_so(example: Path, tmp_path: Path) -> None:
+    """And a run is not compared with itself."""
+    shutil.copytree(example / "seed1", tmp_path / "real")
+    note = tmp_path / "real" / "study.yaml"
+    text = note.read_text().replace("potential: stand-in", "potential: model")
+    note.write_text(text.replace("stand_in: true", "stand_in: false"))
+    pysmax(tmp_path, "analyse", "quench", "real", example / "seed2", "-o", "compared")
+    summary = json.loads((tmp_path / "compared" / "summary.json").read_text())
+    assert summary["potential"] == "model, stand-in" and summary["note"] == "stand-in: not a physical result"
+    assert json.loads((tmp_path / "real" / "analysis" / "summary.json").read_text())["note"] == ""
+    twice = pysmax(tmp_path, "analyse", "quench", "real", "real/../real", "-o", "none", fails=True)
+    assert "is there twice, expected runs that differ" in twice.stderr
+
+
+def test_a_torn_frame_is_an_error_wherever_it_is(example: Path, tmp_path: Path) -> None:
+    shutil.copytree(example / "seed1", tmp_path / "torn")
+    frame = tmp_path / "torn" / "frames" / "quench.0000001000.dump"
+    frame.write_text(frame.read_text()[:3000])
+    told = pysmax(tmp_path, "analyse", "quench", "torn", "-o", "none", fails=True)
+    assert "quench.0000001000.dump: has " in told.stderr and "truncated" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [

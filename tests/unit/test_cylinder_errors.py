@@ -25,9 +25,11 @@ def cylinder() -> ase.Atoms:
     return cut(atoms.positions, np.array(atoms.symbols), atoms.cell.array, centre=5)
 
 
-def labelled(atoms: ase.Atoms, level: Level, energy: float, forces: np.ndarray) -> Record:
+def labelled(
+    atoms: ase.Atoms, level: Level, energy: float, forces: np.ndarray, bulk_radius: float = 1.0
+) -> Record:
     label = Label(energy=energy, forces=forces, stress=np.zeros(6))
-    return Record(atoms, "test", {"bulk_radius_A": 1.0}, level, label)
+    return Record(atoms, "test", {"bulk_radius_A": bulk_radius}, level, label)
 
 
 def write(path: Path, *records: Record) -> Path:
@@ -48,6 +50,15 @@ def test_errors_in_the_middle_and_all_over(tmp_path: Path) -> None:
     (row,) = cylinder_errors(dft, [model]).rows
     assert bulk.sum() == 2 and n > 20 and row[:2] == ["model", 1]
     assert row[2:] == pytest.approx([200.0, 1000 * (2 * 1 + (n - 2) * 3) / n, 1000.0])
+
+
+def test_cylinders_without_bulk_have_no_error_of_it(tmp_path: Path) -> None:
+    atoms = cylinder()
+    forces = np.zeros((len(atoms), 3))
+    dft = write(tmp_path / "dft", labelled(atoms, DFT, -1.0, forces, 0.0))
+    model = write(tmp_path / "model", labelled(atoms, MODEL, -1.0, forces + 1, 0.0))
+    (row,) = cylinder_errors(dft, [model]).rows
+    assert row[3:] == [pytest.approx(1000.0), None]
 
 
 def test_what_cannot_be_compared(tmp_path: Path) -> None:

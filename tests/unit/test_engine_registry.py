@@ -77,6 +77,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
         ("solvers: []\n", ["solvers", "at least 1"]),
         ("- a list\n", ["expected settings", "name: value"]),
         ("a: [1\n", ["not YAML"]),
+        ("cutoff: 5\na: {b: 1, b: 2}\n", ["not YAML (b is there twice)"]),
         ("!!python/object/apply:os.getcwd []\n", ["not YAML"]),
     ],
 )

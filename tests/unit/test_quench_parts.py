@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import ase.build
+import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from pysmax.analysis import quench_figures
 from pysmax.analysis.bonds import bond_counts, bond_modifiers, bonded
 from pysmax.analysis.communities import adjusted_rand_index, communities
 from pysmax.analysis.cylinders import cut, shortest_axis
@@ -216,3 +219,29 @@ def test_runs_are_compared() -> None:
     assert kept[frozenset(elements[3:])] == 1 and kept[frozenset(elements[:3])] == pytest.approx(7 / 9)
     with pytest.raises(SmaxError, match=r"run2: Ta is in some runs alone"):
         compare([runs[0], run_of({"C": 1, "Hf": 1, "F": 1, "Eu": 1, "Yb": 1}, 2)], iter(()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_legends_leave_the_pictures_their_place() -> None:
+    """Ten clusters in a legend are wider than a picture; the layout collapsed, with a warning."""
+    from pysmax.report import html
+
+    image = io.BytesIO()
+    plt.imsave(image, np.tile([[0.0], [1.0]], (50, 100)))
+    elements = dict.fromkeys(["O", "Na", "Mg", "Al", "Si", "K", "Ca", "Ti", "Fe"], (0.0, 0.0, 1.0))
+    clusters = {f"{k}: {1000 - k} atoms": (0.0, 1.0, 0.0) for k in range(1, 11)}
+    figure = quench_figures.gallery(
+        [("a picture", image.getvalue(), c) for c in (elements, {}, clusters) * 2]
+    )
+    html.png(figure)
+    width = figure.get_figwidth() * figure.dpi
+    assert all(ax.get_position().width > 0.25 for ax in figure.axes)
+    for ax in figure.axes:
+        box = ax.get_legend().get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width
+
+
+def test_a_history_of_one_frame_is_seen() -> None:
+    columns = {d: dict.fromkeys(("atoms", "clusters", "largest", "typical"), np.ones(1)) for d in "ab"}
+    figure = quench_figures.domain_figure(np.zeros(1), np.ones(1), columns)
+    assert all(ax.lines[0].get_marker() == "o" for ax in figure.axes[:3])

@@ -67,6 +67,7 @@ def test_random_places() -> None:
         ({"composition": {"Fe": 1, "Qq": 2}}, "'Qq' is no element"),
         ({"composition": {"Fe": -1}}, "composition.Fe: found -1"),
         ({"composition": {"Fe": 1, "Si": 2}, "atoms": 1}, "found 1 for 2 elements"),
+        ({"composition": {"Fe": True}}, "composition: found {'Fe': True}; yes, no, on"),
         ({"packing": 0.7}, "packing: found 0.7"),
         ({"heat_up_limit_A": 0}, "heat_up_limit_A: found 0"),
         ({"atom": 7}, "setting atom: unknown"),
@@ -76,6 +77,14 @@ def test_what_is_refused(settings: dict[str, object], told: str) -> None:
     with pytest.raises(SmaxError, match=None) as e:
         checked(QuenchParameters, settings)
     assert told in str(e.value) and "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"composition": {"Fe": 1}}, {"composition": {"Fe": 2e12}}, {"atoms": 10**12}]
+)
+def test_too_few_and_too_many_atoms(settings: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(SmaxError, match=r"composition and atoms: found .* atoms, expected 2 to 2e\+07"):
+        render("quench", tmp_path / "x", potential="stand-in", settings=settings)
 
 
 @pytest.mark.parametrize(("system", "counts"), [("lava", LAVA), ("mendeleev", MENDELEEV)])

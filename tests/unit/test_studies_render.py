@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def test_commands_without_a_place_for_elements_keep_all_types(tmp_path: Path) ->
             {"settings": {"n_steps": 0}},
             "setting n_steps: found 0; input should be greater than or equal to 1",
         ),
+        ({"settings": {"n_steps": True}}, "setting n_steps: found True; yes, no, on, off"),
+        ({"settings": {"temperature": [True]}}, r"setting temperature: found \[True\]; yes, no, on, off"),
+        ({"settings": {"repeat": [1000, 1000, 1000]}}, r"found 4e\+09 atoms, expected 2 to 2e\+07"),
         ({"settings": {"n_steps": "many"}}, "setting n_steps: found 'many'; input should be a valid integer"),
         ({"settings": {"temperature": [300, -1]}}, r"setting temperature\.1: found -1; "),
         ({"settings": {"temperature": [float("nan")]}}, r"setting temperature\.0: found nan"),
@@ -109,12 +113,71 @@ def test_a_file_without_a_crystal_is_refused(tmp_path: Path, name: str) -> None:
         render("anneal", tmp_path / "x", potential="stand-in", settings={"structure": str(tmp_path / name)})
 
 
+BAD = {
+    "nan": (ase.Atoms("Cu2", [[0, 0, 0], [float("nan"), 1, 1]], cell=[3] * 3), "places that are no numbers"),
+    "flat": (ase.Atoms("Cu2", [[0, 0, 0], [1, 1, 0]], cell=[[3, 0, 0], [0, 3, 0], [3, 3, 1e-9]]), "no cell"),
+    "one": (ase.Atoms("Cu", cell=[3] * 3), "found 1 atoms, expected 2 to 2e+07"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_a_structure_that_cannot_move_is_refused(tmp_path: Path, name: str) -> None:
+    atoms, said = BAD[name]
+    ase.io.write(tmp_path / "x.extxyz", atoms)
+    given = {"structure": str(tmp_path / "x.extxyz"), "repeat": [1, 1, 1]}
+    with pytest.raises(SmaxError, match=re.escape(said)):
+        render("anneal", tmp_path / "x", potential="stand-in", settings=given)
+
+
+@pytest.mark.filterwarnings("ignore:crystal system")
+def test_a_shared_site_is_refused(tmp_path: Path) -> None:
+    head = "".join(
+        f"_cell_length_{x} 4\n_cell_angle_{a} 90\n"
+        for x, a in zip("abc", ("alpha", "beta", "gamma"), strict=True)
+    )
+    labels = "loop_\n" + "".join(
+        f"_atom_site_{x}\n" for x in ("type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
+    )
+    cif = tmp_path / "x.cif"
+    given = {"structure": str(cif), "repeat": [2, 2, 2]}
+    cif.write_text(f"data_x\n{head}{labels}Cu 0 0 0 0.5\nNi 0 0 0 0.5\nCu .5 .5 .5 1.0\n")
+    with pytest.raises(SmaxError, match=r"site 0 has .* 0\.5, expected one whole atom"):
+        render("anneal", tmp_path / "x", potential="stand-in", settings=given)
+    cif.write_text(f"data_x\n{head}{labels}Ni 0 0 0 1.0\nCu .5 .5 .5 1.0\n")
+    render("anneal", tmp_path / "x", potential="stand-in", settings=given)
+
+
+def test_cells_that_may_be_given(tmp_path: Path) -> None:
+    """A left-handed cell, and a name with @ and a space, keep their distances."""
+    cell = [[0, 8.0, 0], [9.0, 0, 0], [0.3, 0.2, 10.0]]
+    atoms = ase.Atoms("Cu3", [[0, 0, 0], [2, 1, 0], [1, 3, 2]], cell=cell, pbc=True)
+    ase.io.write(tmp_path / "a.extxyz", atoms)
+    path = (tmp_path / "a.extxyz").rename(tmp_path / "a @1.extxyz")
+    given = {"structure": str(path), "repeat": [1, 1, 1]}
+    folder = render("anneal", tmp_path / "x", potential="stand-in", settings=given)
+    written = ase.io.read(folder / "system.data", format="lammps-data")
+    assert written.get_all_distances(mic=True) == pytest.approx(atoms.get_all_distances(mic=True))
+
+
+def test_a_cell_that_may_tilt_is_a_tilted_one(tmp_path: Path) -> None:
+    for barostat in ("aniso", "tri"):
+        given = {"barostat": barostat, "pressure": [0]}
+        folder = render("anneal", tmp_path / barostat, potential="stand-in", settings=given)
+        assert ("xy xz yz" in (folder / "system.data").read_text()) == (barostat == "tri")
+
+
 def test_a_folder_with_something_in_it_is_kept(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "mine").write_text("kept")
     with pytest.raises(SmaxError, match="x: holds something already"):
         render("anneal", tmp_path / "x", potential="stand-in")
     assert tree(tmp_path / "x") == {"mine": b"kept"}
+
+
+def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SmaxError, match="is the current folder, expected a new one in it"):
+        render("anneal", ".", potential="stand-in")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +192,12 @@ def test_a_folder_with_something_in_it_is_kept(tmp_path: Path) -> None:
         ({"commands": ["pair_style lj/cut 5"], "elements": ["Cu", "Cu"]}, "elements: Cu Cu has one twice"),
         ({"commands": ["pair_style eam/alloy", CUNI], "elements": ["Ag"]}, "elements: Ag is not in CuNi"),
         ({"model": "nowhere"}, "found no saved_model.pb"),
+        (
+            {"commands": ["pair_style eam/alloy", "pair_coeff * * no.alloy {elements}"]},
+            "found no file of eam",
+        ),
+        ({"commands": ["pair_style grace", "pair_coeff * * ../m {elements}"]}, r"\.\./m is not there"),
+        ({"commands": ["pair_style lj/cut 5"], "elements": ["X"]}, "elements: 'X' is no element"),
     ],
 )
 def test_a_wrong_potential_file_is_named(tmp_path: Path, settings: dict, said: str) -> None:
@@ -151,6 +220,23 @@ def test_files_of_lammps_are_found_and_go_along(tmp_path: Path) -> None:
     folder = render("anneal", tmp_path / "x", potential=path)
     copied = folder / "potential" / "Cu_mishin1.eam.alloy"
     assert copied.read_bytes() == (potentials_folder() / copied.name).read_bytes()
+
+
+def test_a_model_in_a_hybrid_style_goes_along(tmp_path: Path) -> None:
+    model = tmp_path / "my" / "grace"
+    model.mkdir(parents=True)
+    (model / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "uses").mkdir()
+    commands = [
+        "pair_style hybrid/overlay grace zbl 0.4 .8",
+        "pair_coeff * * grace ../my/grace {elements}",
+        "pair_coeff 1 1 zbl 29 29",
+        "pair_coeff * * zbl .5 .5",
+    ]
+    path = written(tmp_path / "uses", commands=commands, elements=["Cu"])
+    folder = render("anneal", tmp_path / "x", potential=path)
+    assert "pair_coeff * * grace potential/grace Cu\n" in (folder / "potential.mod").read_text()
+    assert (folder / "potential" / "grace" / "saved_model.pb").read_bytes() == b"graph"
 
 
 def test_a_grace_model_brings_its_elements_and_files(tmp_path: Path) -> None:
