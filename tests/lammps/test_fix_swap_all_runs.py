@@ -157,10 +157,8 @@ def test_zones_that_feel_each_other_are_found(lmp: Lmp, tmp_path: Path) -> None:
     """Each of four atoms is in a zone: no energy changes outside, but the sum is not what was followed."""
     x = np.array([[x, 5.0, 5.0] for x in (5, 10, 15, 21)])
     text = data_file(tmp_path / "four.data", (60.0, 30.0, 30.0), x, (1, 2, 1, 2), 2)
-    text += (
-        "pair_style lj/cut 12\npair_coeff 1 1 0.01 4.5\npair_coeff 2 2 0.08 4.5\n"
+    text += "pair_style lj/cut 12\npair_coeff 1 1 0.01 4.5\npair_coeff 2 2 0.08 4.5\n"
     text += "pair_coeff 1 2 0.02 4.5\n"
-    )
     text += "fix s all swap/all 1 1000 3 300 swap 1 2 batch 1000 range RANGE\nrun 100\n"
     done = lmp(text.replace("RANGE", "2"), check=False, timeout_s=60)
     assert done.returncode != 0
