@@ -190,6 +190,14 @@ def test_an_element_that_the_potential_does_not_know_is_refused(tmp_path: Path) 
         )  # fmt: skip
 
 
+def test_moves_are_written_to_the_last_digit(tmp_path: Path) -> None:
+    """Not as 1.23457e+06, which fix ave/time does by itself."""
+    folder = render("segregation", tmp_path / "x", potential="stand-in", scale="smoke")
+    line = next(x for x in (folder / "in.segregation").read_text().splitlines() if "ave/time" in x)
+    formatted = re.search(r'format "(.*)"', line)
+    assert formatted and int(float(formatted[1] % 1234567891.0)) == 1234567891
+
+
 def test_monte_carlo_follows_the_ramp(tmp_path: Path) -> None:
     settings = {"temperature": [300, 900, 300]}
     folder = render("segregation", tmp_path / "x", potential="stand-in", scale="smoke", settings=settings)
