@@ -49,7 +49,7 @@ double McDistance::shortest(const double *a, const double *b) const
 
 bool smax::metropolis(double dE, double kT, double u)
 {
-  return dE <= 0.0 || u < std::exp(-dE / kT);
+  return std::isfinite(dE) && (dE <= 0.0 || u < std::exp(-dE / kT));
 }
 
 /* ---------------------------------------------------------------------- */

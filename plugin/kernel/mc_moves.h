@@ -56,7 +56,7 @@ struct McMove {
   double u;           // [0, 1), for the Metropolis criterion
 };
 
-// exp(-dE/kT) > u; false if dE is not a number
+// exp(-dE/kT) > u; false if dE is not finite
 bool metropolis(double dE, double kT, double u);
 
 struct McMoveKinds {

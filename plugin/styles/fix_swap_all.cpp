@@ -6,6 +6,7 @@
 #include "atom.h"
 #include "comm.h"
 #include "compute.h"
+#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "input.h"
@@ -36,7 +37,7 @@ FixSwapAll::FixSwapAll(LAMMPS *lmp, int narg, char **arg) :
     Fix(lmp, narg, arg), nmoves(0), batch_user(1), seed(0), temperature(0.0), range_user(0.0),
     keep_ke(true), calls(0), evaluations(0), gained(0.0), mismatch(0.0), reach(0.0), kT(0.0),
     range(0.0), batch(1), relist(false), caching(true), probes(0), types_changed(false),
-    energy(0.0), pair_energy(0.0), stored(nullptr), check_step(-1)
+    energy(0.0), pair_energy(0.0), stored(nullptr), tried_now(0), check_step(-1)
 {
   try {
     parse(narg, arg);
@@ -231,6 +232,9 @@ void FixSwapAll::refuse_hosts()
                  a.name);
   if (utils::strmatch(update->integrate_style, "^respa"))
     error->all(FLERR, "fix swap/all: found run_style {}, expected verlet", update->integrate_style);
+  // such a face goes where the outermost atom is: none could ever go beyond it
+  if (!kinds.displace.empty() && domain->nonperiodic == 2)
+    error->all(FLERR, "fix swap/all displace: found a shrink-wrapped boundary, expected p or f");
   if (!temperature_name.empty()) {
     const int v = input->variable->find(temperature_name.c_str());
     if (v < 0 || !input->variable->equalstyle(v))
@@ -269,6 +273,7 @@ void FixSwapAll::pre_exchange()
   check_layout();
   start();
   Rng rng(uint64_t(seed), uint64_t(calls++));
+  tried_now = 0;
   // The number of batches is fixed, not that of moves: a batch is smaller in some states than in
   // others, and a stage that ends at a number of moves would favour those.
   for (int left = nmoves; left > 0; left -= batch)

@@ -89,6 +89,7 @@ class FixSwapAll : public Fix {
   double energy, pair_energy;      // of the accepted state
   double *stored;                  // [nmax] per-atom energies of the accepted state
   std::vector<double> trial;       // [nlocal + nghost] of the state that was evaluated last
+  int tried_now;                   // moves
   bigint check_step;               // post_force compares there
 
   void parse(int, char **);

@@ -179,7 +179,7 @@ void FixSwapAll::post_force(int)
   MPI_Allreduce(&mine, &found, 1, MPI_DOUBLE, MPI_SUM, world);
   const double off = fabs(found - pair_energy);
   mismatch = MAX(mismatch, off);
-  const double allowed = TOTAL_TOLERANCE * kT * MAX(1, nmoves) + ROUNDING * fabs(found);
+  const double allowed = TOTAL_TOLERANCE * kT * MAX(1, tried_now) + ROUNDING * fabs(found);
   if (!(off <= allowed))
     error->all(FLERR,
                "fix swap/all: the energy after the moves is {}, expected {} (tolerance {}): the "

@@ -162,6 +162,7 @@ void FixSwapAll::attempt(const std::vector<McMove> &drawn)
   std::vector<McMove> todo;
   for (const McMove &m : drawn) {
     row_of(m).tried++;
+    tried_now++;
     if (!m.impossible) todo.push_back(m);
   }
   if (todo.empty()) return;

@@ -1,4 +1,4 @@
-"""Ratios of sums over correlated samples, with their errors."""
+"""Shares in sums over correlated samples, with their errors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ LEAST_BLOCKS = 4  # of one series
 
 
 def ratio(n: Array, total: Array) -> tuple[Array, Array]:
-    """Sum of ``n`` over sum of ``total``, and its standard error; both [frames, series, ...] -> [...].
+    """Share of ``n`` in ``total``, and its standard error; both [frames, series, ...] -> [...].
 
     Linearised: residuals n - c total are averaged over blocks of 1, 2, 4, ... frames and over each whole
     series; the largest of the standard errors counts, so that neither correlation in time nor a difference
-    between series makes it too small. Undefined (nan) where nothing was counted, or by one sample.
+    between series makes it too small. Undefined (nan) by one sample, and where nothing was counted, or none
+    or all of it was ``n``: no scatter does not mean no error.
     H. Flyvbjerg, H. G. Petersen, J. Chem. Phys. 91, 461 (1989), doi:10.1063/1.457480.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         c: Array = n.sum(axis=(0, 1)) / total.sum(axis=(0, 1))
-    return c, error(n - c * total) / total.mean(axis=(0, 1))
+        found = error(n - c * total) / total.mean(axis=(0, 1))
+    return c, np.where((c > 0) & (c < 1), found, np.nan)
 
 
 def error(x: Array) -> Array:

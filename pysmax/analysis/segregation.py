@@ -160,9 +160,16 @@ def _compositions(
     output.tables["compositions"] = Table(
         "Composition at the boundaries and in the bulk, and excess per area", columns, rows
     )
-    output.details["compositions"] = {row[0]: dict(zip(columns[1:], row[1:], strict=True)) for row in rows}
+    output.details["compositions"] = {
+        row[0]: {name: _known(x) for name, x in zip(columns[1:], row[1:], strict=True)} for row in rows
+    }
     if reference:
         output.summary["Nb_of_the_literature_at_percent"] = reference
+
+
+def _known(x: Any) -> float | None:
+    """None for nan, which JSON has not."""
+    return None if np.isnan(x) else float(x)
 
 
 def _profiles(
@@ -177,8 +184,8 @@ def _profiles(
     output.figures["profile"] = figures.profile(found, kinds, counts.boundary_A, counts.bulk_A, reference)
     output.captions["profile"] = (
         "Composition against the distance from the nearer boundary. Error bars: standard errors over "
-        "blocks of frames and both boundaries. Shaded: boundary and bulk."
-        + (f" Dotted: Nb of {reference['source']}." if reference else "")
+        "blocks of frames and both boundaries, none where an element was never counted. Shaded: boundary and "
+        "bulk." + (f" Dotted: Nb of {reference['source']}." if reference else "")
     )
     output.figures["profile_normal"] = figures.along(found, kinds)
     output.captions["profile_normal"] = (
@@ -226,8 +233,8 @@ def _convergence(
     if len(found.used) > 1:
         output.details["drift_of_boundary"] = {
             e: {
-                "second_less_first_half_at_percent": float(found.drift[k]),
-                "error": float(found.drift_error[k]),
+                "second_less_first_half_at_percent": _known(found.drift[k]),
+                "error": _known(found.drift_error[k]),
             }
             for e, k in zip(order, which, strict=True)
         }

@@ -1,4 +1,4 @@
-"""A periodic bicrystal with two Sigma7 (123)[111] symmetric tilt boundaries of a bcc crystal."""
+"""A periodic bicrystal with two Sigma7 (1 -3 2)[111] symmetric tilt boundaries of a bcc crystal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AXIS = (1, 1, 1)
 PLANE = (1, -3, 2)
 SIGMA = 7
 ANGLE_DEG = 38.2132107017  # 2 atan(sqrt(3) / 5)
-PLANES_PER_CELL = 28  # spacings a / (2 sqrt(14)) in two grains of one CSL cell each
+PLANES_PER_CELL = 28  # spacings a / sqrt(14) in two grains of one CSL cell each
 MERGE = 0.7  # of the nearest-neighbour distance: atoms of two grains that come closer become one
 _TOLERANCE = 1e-6  # A
 
@@ -31,7 +31,7 @@ class Bicrystal:
 
 
 def bicrystal(element: str, a: float, cells: int, repeat: tuple[int, int], closest: float = 0.9) -> Bicrystal:
-    """Two grains of ``cells`` CSL cells along the normal, ``repeat`` of [111]/2 and [5 -4 -1] in the plane.
+    """Two grains of ``cells`` CSL cells along the normal, ``repeat`` of [111]/2 and [5 -1 -4] in the plane.
 
     ``a``: lattice constant, A; 3 (28 cells - 2) repeat[0] repeat[1] atoms. pymatgen's generator makes one
     cell; boundaries lie at a quarter and three quarters of the normal.
@@ -76,7 +76,7 @@ def _generate(element: str, a: float, cells: int) -> Any:
 
 
 def _orthogonal(made: Any) -> ase.Atoms:
-    """The same atoms in the cell [111]/2, [5 -4 -1], normal; [111]/2 is a translation of both grains."""
+    """The same atoms in the cell [111]/2, [5 -1 -4], normal; [111]/2 is a translation of both grains."""
     import ase.build
     from ase.geometry import cellpar_to_cell
 

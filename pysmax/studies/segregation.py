@@ -37,14 +37,18 @@ class SegregationParameters(Dynamics):
         "atoms, 20 016 sites and 4 times 100",
     )
     lattice_A: Annotated[
-        Positive | None,
-        Field(description="lattice constant of bcc, A; null: Vegard's mean, which the barostat relaxes"),
+        float | None,
+        Field(
+            ge=1,
+            le=20,
+            description="lattice constant of bcc, A; null: Vegard's mean, which the barostat relaxes",
+        ),
     ] = None
     cells: Annotated[
         int, Field(ge=1, le=200, description="Sigma7 cells of each grain along the normal of the boundary")
     ] = 10
     repeat: Annotated[
-        tuple[Count, Count], Field(description="of [111]/2 and [5 -4 -1] in the plane of the boundary")
+        tuple[Count, Count], Field(description="of [111]/2 and [5 -1 -4] in the plane of the boundary")
     ] = (7, 1)
     closest: Annotated[
         float,
@@ -105,7 +109,10 @@ class SegregationParameters(Dynamics):
     mc_displace_share: Annotated[
         float,
         Field(
-            gt=0, lt=1, description="share of displacements among the moves, where there are interstitials"
+            gt=0,
+            lt=1,
+            description="share of displacements among the moves drawn, where there are interstitials; in a "
+            "batch they find room more often than exchanges",
         ),
     ] = 0.2
 
@@ -162,8 +169,10 @@ def _structure(p: SegregationParameters, facts: dict[str, object]) -> ase.Atoms:
     atoms, n = made.atoms, len(made.atoms)
     impurities = {e: round(n * x / 100) for e, x in p.substitutional.items()}
     counts = {**_counts(p.composition, n - sum(impurities.values())), **impurities}
-    atoms.symbols = rng.permutation(np.repeat(list(counts), list(counts.values())))
     inserted = {e: round(n * x / 100) for e, x in p.interstitial.items()}
+    if none := [e for e, k in {**counts, **inserted}.items() if k == 0]:
+        raise SmaxError(f"{none[0]}: its share of {n} lattice sites is no atom, expected one or more")
+    atoms.symbols = rng.permutation(np.repeat(list(counts), list(counts.values())))
     if total := sum(inserted.values()):
         lengths: Array = atoms.cell.lengths()
         places = choose(voids(atoms, p.void_A), lengths, total, p.void_apart_A, rng)
@@ -172,7 +181,7 @@ def _structure(p: SegregationParameters, facts: dict[str, object]) -> ase.Atoms:
     if closest < min(p.closest * a * NEAREST, p.void_A) - 1e-6:
         raise SmaxError(f"two atoms are {closest:.3f} A apart, expected void_A = {p.void_A} or more")
     facts |= {
-        "boundary": f"Sigma{SIGMA} (1 2 3)[1 1 1] symmetric tilt, {ANGLE_DEG:.2f} deg",
+        "boundary": f"Sigma{SIGMA} (1 -3 2)[1 1 1] symmetric tilt, {ANGLE_DEG:.2f} deg",
         "boundaries_A": list(made.boundaries),
         "lattice_A": round(a, 6),
         "closest_contact_A": round(closest, 4),

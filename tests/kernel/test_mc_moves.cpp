@@ -180,5 +180,6 @@ int main()
   check("metropolis: up", std::abs(metropolis(0.1, 0.1, 0.36) - metropolis(0.1, 0.1, 0.37) - 1.0),
         0);
   check("metropolis: not a number", metropolis(std::nan(""), 0.1, 0.0), 0);
+  check("metropolis: into a pole", metropolis(-HUGE_VAL, 0.1, 0.0), 0);
   return failures > 0;
 }

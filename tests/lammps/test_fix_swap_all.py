@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Finished
 from fix_tools import PRECISE, read_dump, thermo
-from swap_tools import Dimers, Guests, deviations, types_of_dump
+from swap_tools import Dimers, Guests, data_file, deviations, types_of_dump
 
 Lmp = Callable[..., Finished]
 THERMO = f"thermo_style custom step pe f_s f_s[*]\n{PRECISE}thermo 1000\n"
@@ -103,3 +103,17 @@ def test_displacements_and_exchanges_together(lmp: Lmp, tmp_path: Path, batch: i
     assert max(abs(v).max() for v in z) < 4.5
     energy = system.energies(hosts, np.sqrt(square)).sum(axis=1)
     assert energy[-1] == pytest.approx(last["PotEng"], abs=1e-9)
+
+
+def test_stages_do_not_favour_states_of_full_batches(lmp: Lmp, tmp_path: Path) -> None:
+    """Without energies every arrangement is as probable, also those that have no room for a second move."""
+    x = np.array([[x, 5.0, 5.0] for x in (4, 5, 6, 7, 20, 35, 50, 65)])
+    text = data_file(tmp_path / "chain.data", (80.0, 10.0, 10.0), x, (2, 2, 1, 1, 1, 1, 1, 1), 2)
+    text += "pair_style zero 3.0\npair_coeff * *\n"
+    text += "fix s all swap/all 1 2 5 300 swap 1 2 batch 2 range 3\n"
+    text += f"{THERMO}dump t all custom 1 types.dump id type\ndump_modify t sort id\nrun 20000\n"
+    last = thermo(lmp(text).stdout)[-1]
+    assert 22000 < last["f_s[1]"] < 38000, "batches of one and of two"
+    together = (types_of_dump(tmp_path / "types.dump")[:, :4] == 2).sum(axis=1)
+    wanted = np.array([6, 16, 6]) / 28  # both, one, none of two of eight among the first four
+    assert abs(deviations((together[:, None] == [2, 1, 0]) * 1.0, wanted)).max() < 4

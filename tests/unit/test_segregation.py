@@ -81,6 +81,10 @@ def test_the_bicrystal_is_two_bcc_grains_turned_by_sigma7(small) -> None:
     assert all(np.degrees(apart(r, second).magnitude()) < 0.1 for r in turn[~inside])
     height = first.inv().apply([0, 0, 1])  # of the boundary, in the crystal
     assert sorted(abs(height) * 14**0.5) == pytest.approx([1, 2, 3], abs=0.01)
+    # the edges along x and y in the crystal, and the plane, as they are named; perpendicular to each other
+    along = first.inv().apply([[1, 0, 0], [0, 1, 0]]) * [[3**0.5], [42**0.5]]
+    for found, named in zip(along, ([1, 1, 1], [5, -1, -4]), strict=True):
+        assert sorted(abs(found)) == pytest.approx(sorted(np.abs(named)), abs=0.02)
 
 
 def test_the_bicrystal_has_its_atoms_and_distances(small) -> None:
@@ -158,6 +162,10 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
         ({"interstitial": {"H": 0}}, "interstitial.H: found 0"),
         ({"interstitial": {"H": 20}, "void_apart_A": 6}, "found room for"),
         ({"composition": {"W": 1, "Ti": 1}}, "Ti is not cubic, expected lattice_A"),
+        ({"lattice_A": 0.1}, "lattice_A: found 0.1"),
+        ({"substitutional": {"Si": 0.01}}, "Si: its share of 648 lattice sites is no atom"),
+        ({"interstitial": {"H": 0.01}}, "H: its share of 648 lattice sites is no atom"),
+        ({"composition": {"W": 1e-9, "Nb": 1, "Mo": 1}}, "W: its share of 648 lattice sites is no atom"),
         ({"closest": 0.97}, "two atoms are 2.6"),
         ({"mc_batches": 0}, "mc_batches: found 0"),
         ({"mc_moves": 5}, "mc_moves: unknown, expected one of"),
@@ -180,6 +188,14 @@ def test_an_element_that_the_potential_does_not_know_is_refused(tmp_path: Path) 
             "segregation", tmp_path / "x", potential=potential, scale="smoke",
             settings={"composition": {"W": 1, "V": 1}},
         )  # fmt: skip
+
+
+def test_moves_are_written_to_the_last_digit(tmp_path: Path) -> None:
+    """Not as 1.23457e+06, which fix ave/time does by itself."""
+    folder = render("segregation", tmp_path / "x", potential="stand-in", scale="smoke")
+    line = next(x for x in (folder / "in.segregation").read_text().splitlines() if "ave/time" in x)
+    formatted = re.search(r'format "(.*)"', line)
+    assert formatted and int(float(formatted[1] % 1234567891.0)) == 1234567891
 
 
 def test_monte_carlo_follows_the_ramp(tmp_path: Path) -> None:
@@ -253,6 +269,8 @@ def test_a_ratio_does_not_mind_how_much_was_counted() -> None:
     assert abs(c - 0.3).max() < 0.1
     c, error = blocking.ratio(np.zeros((5, 2, 1)), np.zeros((5, 2, 1)))
     assert np.isnan(c).all()
+    c, error = blocking.ratio(np.tile([0.0, 3.0, 1.0], (9, 2, 1)), np.full((9, 2, 3), 3.0))
+    assert list(c) == [0, 1, 1 / 3] and list(np.isnan(error)) == [True, True, False]
 
 
 def test_two_boundaries_that_differ_have_an_error() -> None:
@@ -321,11 +339,12 @@ def test_a_planted_profile_comes_back(planted: Planted) -> None:
     for e, values in summary["compositions"].items():
         for what, wanted in planted.wanted(e).items():
             error = values[what.replace("_at_percent", "").replace("_per_nm2", "") + "_error"]
-            assert abs(values[what] - wanted) <= 4 * error + 0.02 * abs(wanted), (e, what)
+            assert abs(values[what] - wanted) <= 4 * (error or 0) + 0.02 * abs(wanted), (e, what)
     nb = summary["compositions"]["Nb"]
     assert nb["difference_at_percent"] > 20 * nb["difference_error"]
     # carbon was put at the boundaries alone
     assert summary["compositions"]["C"]["bulk_at_percent"] == 0
+    assert summary["compositions"]["C"]["bulk_error"] is None, "none was seen: that is not exact"
     assert summary["compositions"]["C"]["excess_per_nm2"] == pytest.approx(
         planted.n_carbon / (2 * planted.area_nm2), rel=0.02
     )
