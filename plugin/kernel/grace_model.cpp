@@ -213,8 +213,11 @@ void GraceModel::check() const
     if (i) {    // the first layer is known to be sound
       require(message > 0 && message <= int(layers[0].steps.size()),
               "the first layer has no message for the second");
+      require(message != layers[0].density, "the message is also the densities");
       require(layers[0].tensor_channels(message) == layer.channels,
               "the message has other channels than the second layer");
+      require(size_t(message_functions()) * layer.channels <= size_t(MOST),
+              "what an atom tells its neighbours is too large");
     }
     LayerCheck check(*this, layer, basis_functions(i), i ? message_functions() : 0);
     check.radial();
