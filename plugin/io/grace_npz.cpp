@@ -253,6 +253,7 @@ GraceModel smax::read_grace_model(const std::string &path)
     m.zbl_cutoff = r.doubles("zbl.cutoff", 2);
     m.zbl_number = r.doubles("zbl.number", 1);
     m.zbl_width = r.number("zbl.width");
+    if (r.has("zbl.coulomb")) m.zbl_coulomb = r.number("zbl.coulomb");
   }
   try {
     m.check();

@@ -234,5 +234,6 @@ void GraceModel::check() const
   for (double c : zbl_cutoff) require(c < LONGEST, "a ZBL cutoff is not below 1000");
   size_is(zbl_number, ne, "zbl.number");
   for (double z : zbl_number) require(z > 0.0 && z < 1000.0, "zbl.number is not above 0");
+  require(zbl_coulomb > 0.0 && std::isfinite(zbl_coulomb), "zbl.coulomb is not above 0");
   require(zbl_width > 0.0 && std::isfinite(zbl_width), "zbl.width is not above 0");
 }

@@ -201,6 +201,7 @@ def zbl(z: Any, n: int) -> dict[str, Any]:
         "zbl.cutoff": array(cutoff).reshape(n, n),
         "zbl.width": np.float64(array(z.delta_cutoff).reshape(())),
         "zbl.number": array(z.at_nums).reshape(-1),
+        "zbl.coulomb": np.float64(array(z.K).reshape(())),
     }
 
 

@@ -209,6 +209,13 @@ void test_sizes(const Npz &good, const Npz &two)
     z["zbl.width"] = NpzArray::of(0.1);
   };
   refused("a ZBL cutoff", good, [&](Npz &z) { zbl(z, 1e9, 8.0); }, "ZBL cutoff");
+  refused(
+      "a ZBL constant", good,
+      [&](Npz &z) {
+        zbl(z, 1.0, 8.0);
+        z["zbl.coulomb"] = NpzArray::of(-1.0);
+      },
+      "zbl.coulomb");
   refused("a ZBL number", good, [&](Npz &z) { zbl(z, 1.0, -8.0); }, "zbl.number");
 }
 
