@@ -16,7 +16,7 @@ import pytest
 from ase.io import write
 from conftest import ROOT, Finished
 from grace_models import Label
-from grace_tools import ELEMENTS, Case, cases, evaluation, read_evaluation
+from grace_tools import ELEMENTS, Case, cases, evaluation
 from test_pair_grace import compare
 
 from pysmax.grace.environment import locate
