@@ -1,6 +1,7 @@
 #include "grace_npz.h"
 
 #include "grace_arrays.h"
+#include "grace_kernel.h"
 
 #include <algorithm>
 #include <map>
@@ -146,11 +147,22 @@ class Graph {
       s.channels = n;
       s.sources.push_back(reduce ? invariants(key) : functions(key));
       s.sources.back().tensor = tensor(from);
-      if (told && s.sources.back().tensor == 0)    // the indicator comes after what is told
-        for (int &f : s.sources.back().from) f = f * (told + 1) + told;
+      if (told && s.sources.back().tensor == 0) after_told(key, s.sources.back().from);
     }
     if (s.sources.empty()) r.fail("the graph makes '" + name.substr(0, 60) + "' of nothing");
     return s;
+  }
+
+  // The indicator comes after what is told.
+  void after_told(const std::string &key, std::vector<int> &harmonics) const
+  {
+    constexpr int most = (grace::MAX_L + 1) * (grace::MAX_L + 1);
+    for (int &f : harmonics) {
+      if (f >= most)
+        r.fail(key + " holds the index " + std::to_string(f) + ", expected 0 to " +
+               std::to_string(most - 1));
+      f = f * (told + 1) + told;
+    }
   }
 
   GraceSource functions(const std::string &key) const
@@ -241,6 +253,7 @@ GraceModel smax::read_grace_model(const std::string &path)
     m.zbl_cutoff = r.doubles("zbl.cutoff", 2);
     m.zbl_number = r.doubles("zbl.number", 1);
     m.zbl_width = r.number("zbl.width");
+    if (r.has("zbl.coulomb")) m.zbl_coulomb = r.number("zbl.coulomb");
   }
   try {
     m.check();

@@ -213,8 +213,11 @@ void GraceModel::check() const
     if (i) {    // the first layer is known to be sound
       require(message > 0 && message <= int(layers[0].steps.size()),
               "the first layer has no message for the second");
+      require(message != layers[0].density, "the message is also the densities");
       require(layers[0].tensor_channels(message) == layer.channels,
               "the message has other channels than the second layer");
+      require(size_t(message_functions()) * layer.channels <= size_t(MOST),
+              "what an atom tells its neighbours is too large");
     }
     LayerCheck check(*this, layer, basis_functions(i), i ? message_functions() : 0);
     check.radial();
@@ -231,5 +234,6 @@ void GraceModel::check() const
   for (double c : zbl_cutoff) require(c < LONGEST, "a ZBL cutoff is not below 1000");
   size_is(zbl_number, ne, "zbl.number");
   for (double z : zbl_number) require(z > 0.0 && z < 1000.0, "zbl.number is not above 0");
+  require(zbl_coulomb > 0.0 && std::isfinite(zbl_coulomb), "zbl.coulomb is not above 0");
   require(zbl_width > 0.0 && std::isfinite(zbl_width), "zbl.width is not above 0");
 }

@@ -82,7 +82,8 @@ struct GraceModel {
   bool zbl = false;
   std::vector<double> zbl_cutoff;    // [centre][neighbour]
   double zbl_width = 0.0;
-  std::vector<double> zbl_number;    // [element] atomic number
+  double zbl_coulomb = 14.399645351950543;    // e^2 / (4 pi eps0), eV Angstrom: CODATA 2014, as ASE
+  std::vector<double> zbl_number;             // [element] atomic number
 
   double max_cutoff() const;
   int message_functions() const;              // 0 of a one-layer model

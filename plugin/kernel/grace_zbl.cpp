@@ -9,8 +9,7 @@ namespace {
 
 constexpr double WEIGHT[] = {0.18175, 0.50986, 0.28022, 0.02817};
 constexpr double RATE[] = {-3.19980, -0.94229, -0.40290, -0.20162};
-constexpr double COULOMB = 14.399645478425668;    // e^2 / (4 pi eps0), eV Angstrom
-constexpr double TINY = 1e-12;                    // as the model adds to lengths
+constexpr double TINY = 1e-12;    // as the model adds to lengths
 
 // The screening function and its derivatives by x = r / a
 struct Screening {
@@ -40,7 +39,7 @@ Zbl::Zbl(const GraceModel &m) : ne(int(m.elements.size()))
       if (p.cutoff <= 0.0) continue;
       p.inner = p.cutoff - w;
       p.a = 0.46850 / (std::pow(zi, 0.23) + std::pow(zj, 0.23));
-      p.charge = 0.5 * COULOMB * zi * zj;
+      p.charge = 0.5 * m.zbl_coulomb * zi * zj;
       const double r = p.cutoff;
       const Screening s(r / p.a);
       const double e = s.f / (r + TINY);

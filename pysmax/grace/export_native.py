@@ -130,6 +130,7 @@ def coupling(c: Any) -> dict[str, Any]:
 def collection(r: Any) -> dict[str, Any]:
     """Functions of several tensors, mixed and added by l, m and parity."""
     require(not r.lm_first and r.init_collection == "zeros", f"{r.name} of another layout")
+    require(not r.only_invar or len(r.coupling_meta_data) == 1, f"{r.name} adds scalars of both parities")
     norm = array(r.norm_map).reshape(-1) if r.out_norm else np.ones(len(r.coupling_meta_data))
     out: dict[str, Any] = {f"{r.name}.functions": np.int64(len(norm))}
     for name, collected in r.collector.items():
@@ -149,6 +150,7 @@ def collection(r: Any) -> dict[str, Any]:
 
 
 def reduction(r: Any, n: int) -> dict[str, Any]:
+    require(r.only_invar, f"{r.name} is read out, but is no scalar")
     require(not r.out_norm and not r.lm_first, f"{r.name} of another layout")
     require(r.init_collection == "zeros", f"{r.name} starts from {r.init_collection}")
     out = {}
@@ -199,6 +201,7 @@ def zbl(z: Any, n: int) -> dict[str, Any]:
         "zbl.cutoff": array(cutoff).reshape(n, n),
         "zbl.width": np.float64(array(z.delta_cutoff).reshape(())),
         "zbl.number": array(z.at_nums).reshape(-1),
+        "zbl.coulomb": np.float64(array(z.K).reshape(())),
     }
 
 
@@ -222,8 +225,9 @@ SILENT = (
 class Layers:
     """Arrays and graphs of the layers, as the instructions come."""
 
-    def __init__(self, elements: int) -> None:
+    def __init__(self, elements: int, densities: set[str]) -> None:
         self.n = elements
+        self.densities = densities  # what is read out, before it is normalised; other scalars are told
         self.out: dict[str, Any] = {}
         self.graphs: list[list[str]] = []
         self.bases: list[Any] = []
@@ -247,8 +251,9 @@ class Layers:
             self.out |= product(i)
             self.line(f"product {i.name} {i.left.name} {i.right.name}")
         elif kind == "FunctionReduceN":
-            self.out |= reduction(i, self.n) if i.only_invar else collection(i)
-            self.line(f"{'reduce' if i.only_invar else 'collect'} {i.name} {' '.join(i.collector)}")
+            density = i.name in self.densities
+            self.out |= reduction(i, self.n) if density else collection(i)
+            self.line(f"{'reduce' if density else 'collect'} {i.name} {' '.join(i.collector)}")
         elif kind == "InvariantLayerRMSNorm":
             require(i.type in ("full", "only_nonlin"), f"{i.name} of type {i.type}")
             require(i.input.only_invar, f"{i.name} normalises {i.input.name}")
@@ -293,6 +298,13 @@ class Layers:
         return self.out | {key: "\n".join(g) for key, g in zip(keys, self.graphs, strict=False)}
 
 
+def read_out(instructions: dict[str, Any]) -> set[str]:
+    """Names of the densities, before they are normalised."""
+    readouts = [i for i in instructions.values() if type(i).__name__ == "LinMLPOut2ScalarTarget"]
+    origins = [o for i in readouts for o in i.origin]
+    return {o.input.name if type(o).__name__ == "InvariantLayerRMSNorm" else o.name for o in origins}
+
+
 def model_arrays(instructions: dict[str, Any]) -> dict[str, Any]:
     """Arrays of a built and restored model; raises Unsupported."""
     embedding = [i for i in instructions.values() if type(i).__name__ == "ScalarChemicalEmbedding"]
@@ -300,7 +312,7 @@ def model_arrays(instructions: dict[str, Any]) -> dict[str, Any]:
     elements = elements_of(embedding[0])
     n = len(elements)
     out: dict[str, Any] = {"elements": " ".join(elements)}
-    layers, densities = Layers(n), []
+    layers, densities = Layers(n, read_out(instructions)), []
     scale, shift = 1.0, np.zeros(n)
     zbl_added = False
     for name, instruction in instructions.items():

@@ -177,7 +177,7 @@ bool may_hold_more(const std::string &key)
   return false;
 }
 
-void test_sizes(const Npz &good)
+void test_sizes(const Npz &good, const Npz &two)
 {
   const std::string large = "too large";
   refused(
@@ -193,12 +193,29 @@ void test_sizes(const Npz &good)
         z["rho.A.weight"] = doubles(std::vector<double>(2 * n * 4, 0.0), {2, 1, n, 4});
       },
       large);
+  refused(
+      "a message that fills the memory", two,
+      [](Npz &z) { z["I.functions"] = NpzArray::of(int64_t(30000)); }, "tells its neighbours");
+  refused(
+      "an index whose place after the message is no int", two,
+      [](Npz &z) {
+        z["I.functions"] = NpzArray::of(int64_t(65536));
+        z["B.A.from"].i.back() = 65535;
+      },
+      "B.A holds the index 65535");
   const auto zbl = [](Npz &z, double cutoff, double number) {
     z["zbl.cutoff"] = doubles({cutoff, 1.0, 1.0, 1.0}, {2, 2});
     z["zbl.number"] = doubles({number, 8.0}, {2});
     z["zbl.width"] = NpzArray::of(0.1);
   };
   refused("a ZBL cutoff", good, [&](Npz &z) { zbl(z, 1e9, 8.0); }, "ZBL cutoff");
+  refused(
+      "a ZBL constant", good,
+      [&](Npz &z) {
+        zbl(z, 1.0, 8.0);
+        z["zbl.coulomb"] = NpzArray::of(-1.0);
+      },
+      "zbl.coulomb");
   refused("a ZBL number", good, [&](Npz &z) { zbl(z, 1.0, -8.0); }, "zbl.number");
 }
 
@@ -257,6 +274,9 @@ void test_graphs(const Npz &one, const Npz &two)
   refused(
       "a message of another tensor", two,
       [&](Npz &z) { edit(z, "graph", "message I", "message AA"); }, "");
+  refused(
+      "a message that is also the densities", two,
+      [&](Npz &z) { edit(z, "graph", "message I", "message rho0"); }, "also the densities");
   refused("another norm", two, [&](Npz &z) { edit(z, "graph", "only_nonlin", "full"); }, "norm");
   refused(
       "a norm of another name", two, [&](Npz &z) { edit(z, "graph", "only_nonlin", "x"); },
@@ -289,7 +309,7 @@ int main()
   test_damage(arrays_of(one));
   test_damage(arrays_of(two));
   test_graphs(arrays_of(one), arrays_of(two));
-  test_sizes(arrays_of(one));
+  test_sizes(arrays_of(one), arrays_of(two));
   write_whole_file(path(), "no zip at all");
   bool threw = false;
   try {
