@@ -37,6 +37,7 @@ def watch(run: Rendered, once: bool, tell: Callable[[str], None]) -> None:
     total = int(run.facts.get("items", getattr(run.parameters, "n_steps", 0)))
     what = "item" if "items" in run.facts else "step"
     step, words = state(run)
+    total = max(total, step)  # -var n_steps may have asked for more
     if once or not sys.stderr.isatty():
         tell(f"{run.study}: {what} {max(step, 0)} of {total}: {words}")
         return
