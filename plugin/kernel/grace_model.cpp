@@ -205,6 +205,7 @@ void GraceModel::check() const
   for (double c : cutoff) require(c > 0.0 && c < LONGEST, "a cutoff is not between 0 and 1000");
 
   count_is(int(layers.size()), 1, 2, "the number of layers");
+  require(layers.size() == 2 || message == 0, "a message, but no second layer that hears it");
   count_is(density, 2, MOST, "the number of densities");
   for (size_t i = 0; i < layers.size(); i++) {
     const GraceLayer &layer = layers[i];

@@ -270,6 +270,7 @@ void test_graphs(const Npz &one, const Npz &two)
     if (at == std::string::npos) throw std::logic_error("no " + from);
     text.replace(at, from.size(), to);
   };
+  refused("a message to no one", two, [](Npz &z) { z["version"].i = {1}; }, "no second layer");
   refused("no message", two, [&](Npz &z) { edit(z, "graph", "message I", ""); }, "message");
   refused(
       "a message of another tensor", two,
