@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,23 @@ from grace_training import FAMILIES, train_all
 
 from pysmax.grace.environment import locate
 
-ORACLE = """
+LABEL = """
 import sys
 import numpy as np
 from ase.io import read
 from tensorpotential.calculator import TPCalculator
-model, structures, out = sys.argv[1:]
-calculator = TPCalculator(model, extra_properties=["atomic_energy"])
-found = {}
-for k, atoms in enumerate(read(structures, ":")):
-    atoms.calc = calculator
-    found[f"energy{k}"] = atoms.get_potential_energy()
-    found[f"forces{k}"] = atoms.get_forces()
-    found[f"stress{k}"] = atoms.get_stress()
-    found[f"energies{k}"] = np.ravel(calculator.results["atomic_energy"])[: len(atoms)]
-np.savez(out, **found)
+
+def label(model, structures, out):
+    calculator = TPCalculator(model, extra_properties=["atomic_energy"])
+    found = {}
+    for k, atoms in enumerate(read(structures, ":")):
+        atoms.calc = calculator
+        found[f"energy{k}"] = atoms.get_potential_energy()
+        found[f"forces{k}"] = atoms.get_forces()
+        found[f"stress{k}"] = atoms.get_stress()
+        found[f"energies{k}"] = np.ravel(calculator.results["atomic_energy"])[: len(atoms)]
+    np.savez(out, **found)
+
 """
 
 
@@ -60,13 +62,24 @@ class GraceModels:
         """Energy, forces, stress and atomic energies by TPCalculator, for all in one process."""
         given, found = scratch / f"{family}.traj", scratch / f"{family}.npz"
         write(given, structures, format="traj")  # every digit
-        env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
-        python = self.environment / "bin" / "python"
-        command = [python, "-c", ORACLE, self[family], given, found]
-        subprocess.run(command, check=True, env=env, capture_output=True)
-        with np.load(found) as data:
-            names = ("energy", "forces", "stress", "energies")
-            return [Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(len(structures))]
+        in_environment("label(*sys.argv[1:])", self[family], given, found)
+        return read_labels(found)
+
+
+def in_environment(program: str, *arguments: object) -> None:
+    """Run a program in the GRACE environment; it may call ``label(model, structures, out)``."""
+    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
+    command = [locate().python, "-c", LABEL + program, *map(str, arguments)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def read_labels(path: Path) -> list[Label]:
+    """What ``label`` has written, structure by structure."""
+    names = [field.name for field in fields(Label)]
+    with np.load(path) as data:
+        count = sum(key.startswith("forces") for key in data)
+        return [Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(count)]
 
 
 def trained() -> GraceModels:

@@ -6,8 +6,6 @@ labels the structures.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,22 +13,18 @@ import numpy as np
 import pytest
 from ase.io import write
 from conftest import ROOT, Finished
-from grace_models import GraceModels, Label
+from grace_models import GraceModels, Label, in_environment, read_labels
 from grace_tools import Case, Evaluated, cases, evaluation, read_evaluation
 
 Lmp = Callable[..., Finished]
 RELATIVE = 1e-5  # of single precision, by the largest number of a kind
 
 CAST = """
-import sys
 sys.path.insert(0, sys.argv[1])
 scripts, model_yaml, checkpoint, structures, folder = sys.argv[1:]
-import numpy as np
 import export_native
 import tensorflow as tf
-from ase.io import read
 from tensorpotential import TensorPotential
-from tensorpotential.calculator import TPCalculator
 from tensorpotential.instructions.base import load_instructions
 
 double, dtype = export_native.load(model_yaml, checkpoint)
@@ -46,16 +40,7 @@ for i in single.values() if isinstance(single, dict) else single:
 potential.save_model(exact_path=folder, jit_compile=True)
 listed = {i.name: i for i in (single.values() if isinstance(single, dict) else single)}
 export_native.write(folder + "/native.npz", export_native.model_arrays(listed), {"parameters": "float32"})
-
-calculator = TPCalculator(folder, extra_properties=["atomic_energy"])
-found = {}
-for k, atoms in enumerate(read(structures, ":")):
-    atoms.calc = calculator
-    found[f"energy{k}"] = atoms.get_potential_energy()
-    found[f"forces{k}"] = atoms.get_forces()
-    found[f"stress{k}"] = atoms.get_stress()
-    found[f"energies{k}"] = np.ravel(calculator.results["atomic_energy"])[: len(atoms)]
-np.savez(folder + "/labels.npz", **found)
+label(folder, structures, folder + "/labels.npz")
 """
 
 
@@ -70,27 +55,13 @@ def single(grace_models: GraceModels, tmp_path_factory: pytest.TempPathFactory) 
     write(scratch / "cells.traj", [c.as_model_sees for c in chosen()], format="traj")
     work = grace_models.folder / "1l" / "seed" / "1"
     given = (work / "model.yaml", work / "checkpoints" / "checkpoint.best_test_loss")
-    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
-    python = grace_models.environment / "bin" / "python"
-    command = [
-        python,
-        "-c",
-        CAST,
-        ROOT / "pysmax" / "grace",
-        *given,
-        scratch / "cells.traj",
-        scratch / "model",
-    ]
-    done = subprocess.run([str(c) for c in command], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    in_environment(CAST, ROOT / "pysmax" / "grace", *given, scratch / "cells.traj", scratch / "model")
     return scratch / "model"
 
 
 @pytest.fixture(scope="module")
 def labels(single: Path) -> list[Label]:
-    with np.load(single / "labels.npz") as data:
-        names = ("energy", "forces", "stress", "energies")
-        return [Label(**{name: data[f"{name}{k}"] for name in names}) for k in range(len(chosen()))]
+    return read_labels(single / "labels.npz")
 
 
 def distance(got: Evaluated, label: Label | Evaluated, name: str) -> float:

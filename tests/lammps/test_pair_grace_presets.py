@@ -6,8 +6,6 @@ One process of the GRACE environment makes the models, exports them and labels t
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +13,9 @@ import numpy as np
 import pytest
 from ase.io import write
 from conftest import ROOT, Finished
-from grace_models import Label
+from grace_models import in_environment, read_labels
 from grace_tools import ELEMENTS, Case, cases, evaluation
 from test_pair_grace import compare
-
-from pysmax.grace.environment import locate
 
 Lmp = Callable[..., Finished]
 
@@ -45,15 +41,12 @@ MODELS: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 MAKE = """
-import json, sys
+import json
 scripts, structures, root, models = sys.argv[1:]
 sys.path.insert(0, scripts)
-import numpy as np
 import export_native
 import tensorflow as tf
-from ase.io import read
 from tensorpotential import TensorPotential
-from tensorpotential.calculator import TPCalculator
 from tensorpotential.potentials import get_preset
 
 tf.keras.utils.set_random_seed(1)
@@ -70,15 +63,7 @@ for name, (preset, sizes) in json.loads(models).items():
     folder = f"{root}/{name}"
     potential.save_model(exact_path=folder, jit_compile=False)
     export_native.write(folder + "/native.npz", export_native.model_arrays(instructions), {})
-    calculator = TPCalculator(folder, extra_properties=["atomic_energy"])
-    found = {}
-    for k, atoms in enumerate(read(structures, ":")):
-        atoms.calc = calculator
-        found[f"energy{k}"] = atoms.get_potential_energy()
-        found[f"forces{k}"] = atoms.get_forces()
-        found[f"stress{k}"] = atoms.get_stress()
-        found[f"energies{k}"] = np.ravel(calculator.results["atomic_energy"])[: len(atoms)]
-    np.savez(folder + "/labels.npz", **found)
+    label(folder, structures, folder + "/labels.npz")
 """
 
 
@@ -92,25 +77,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ELEMENTS == ("Ag", "Cu", "Pd")
     folder = tmp_path_factory.mktemp("presets")
     write(folder / "cells.traj", [c.as_model_sees for c in chosen()], format="traj")
-    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1", PYTHONNOUSERSITE="1")
-    given = [ROOT / "pysmax" / "grace", folder / "cells.traj", folder, json.dumps(MODELS)]
-    done = subprocess.run(
-        [str(c) for c in (locate().python, "-c", MAKE, *given)],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    in_environment(MAKE, ROOT / "pysmax" / "grace", folder / "cells.traj", folder, json.dumps(MODELS))
     return folder
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_equals_ase(lmp: Lmp, tmp_path: Path, made: Path, name: str) -> None:
     lmp("".join(evaluation(c, made / name, "grace/native", tmp_path) for c in chosen()), ranks=2)
-    with np.load(made / name / "labels.npz") as data:
-        keys = ("energy", "forces", "stress", "energies")
-        labels = [Label(**{key: data[f"{key}{k}"] for key in keys}) for k in range(len(chosen()))]
+    labels = read_labels(made / name / "labels.npz")
     for this, label in zip(chosen(), labels, strict=True):
         assert np.max(np.abs(label.forces)) > 1e-3
         compare(this, label, tmp_path)
