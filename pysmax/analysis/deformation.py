@@ -18,8 +18,10 @@ from pysmax.analysis.output import Output, Table
 from pysmax.analysis.registry import Options
 from pysmax.analysis.rendered import Rendered
 from pysmax.analysis.stationary import Stationary, Surface
+from pysmax.errors import SmaxError
 from pysmax.moments import Array
 from pysmax.studies.deformation import DeformationParameters
+from pysmax.studies.study import Positive
 
 # scaling where symmetry makes a point stationary, by crystal
 KNOWN = {
@@ -42,10 +44,10 @@ class MapOptions(Options):
         Field(description="before maps are compared: their lowest common points, or their means, agree"),
     ] = "minimum"
     window_eV: Annotated[
-        float, Field(gt=0, description="drawn, and compared apart: so far above the minimum, eV/atom")
+        Positive, Field(description="drawn, and compared apart: so far above the minimum, eV/atom")
     ] = 1.0
     tolerance_eV: Annotated[
-        float, Field(ge=0, description="a minimum less deep than that is noise, eV/atom")
+        float, Field(ge=0, allow_inf_nan=False, description="a minimum less deep than that is noise, eV/atom")
     ] = 1e-4
     partial: Annotated[bool, Field(description="missing points are gaps in the map, no error")] = False
 
@@ -148,6 +150,8 @@ def _path(output: Output, surface: Surface, energies: EnergyMap) -> None:
 
 def _compare(output: Output, model: EnergyMap, other: EnergyMap, options: MapOptions) -> None:
     both = np.isfinite(model.energy) & np.isfinite(other.energy)
+    if not both.any():
+        raise SmaxError(f"reference {other.name}: has none of the points that have run")
     shifts = [_zero(m.energy, both, options.align) for m in (model, other)]
     difference = np.where(both, (model.energy - shifts[0]) - (other.energy - shifts[1]), np.nan)
     near = both & (other.energy - other.energy[both].min() <= options.window_eV)

@@ -130,8 +130,9 @@ def reference(path: Path, run: Rendered) -> EnergyMap:
     if sorted(ours.symbols) != sorted(theirs.symbols):
         raise SmaxError(f"{path}: is of {theirs.symbols}, expected {ours.symbols} as in {run.folder}")
     result = _empty(run, ours, other.name)
+    scalings = other.scalings * ratio_of(theirs) / ratio_of(ours)  # each run's are over its own crystal's c/a
     for i, v in enumerate(other.volumes):
-        for j, s in enumerate(other.scalings):
+        for j, s in enumerate(scalings):
             if (where := _place(result, float(v), float(s))) is not None:
                 result.energy[where] = other.energy[i, j]
                 result.stress[where] = other.stress[i, j]

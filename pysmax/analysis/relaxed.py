@@ -140,11 +140,12 @@ def with_provenance(result: Result, mode: str) -> ase.Atoms:
 
     Energy, forces and stress that were given are kept as ``given_energy`` and so on.
     """
+    from ase.io.extxyz import per_atom_properties
+
     atoms: ase.Atoms = result.atoms.copy()  # type: ignore[no-untyped-call]
     given = result.given.calc.results if result.given.calc is not None else {}
     for key, value in given.items():
-        per_atom = isinstance(value, np.ndarray) and value.shape[:1] == (len(atoms),) and key != "stress"
-        (atoms.arrays if per_atom else atoms.info)[f"given_{key}"] = value
+        (atoms.arrays if key in per_atom_properties else atoms.info)[f"given_{key}"] = value
     if result.atoms is not result.given:
         atoms.calc = result.atoms.calc
         atoms.info |= {"relax_start_energy": result.start, "relax_steps": result.steps}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pysmax.moments import Array
 
 FINE = 6  # points of the search for each interval of the grid
+FLAT = 1e-9  # slope of asinh(z - min) over the whole axis: below it is rounding, as where atoms see no other
 Kind = Literal["minimum", "saddle", "maximum"]
 
 
@@ -93,7 +94,7 @@ class Surface:
         return "minimum" if low > 0 else "maximum" if high < 0 else "saddle"
 
     def _roots(self) -> Iterator[tuple[float, float]]:
-        """Newton's method from each cell of the fine grid where both derivatives change sign."""
+        """Newton's method from each cell of the fine grid, not flat, where both derivatives change sign."""
         from scipy.optimize import root
 
         u, v = self.fine
@@ -102,7 +103,12 @@ class Surface:
             np.stack([g[a : a + len(u) - 1, b : b + len(v) - 1] for a, b in product((0, 1), (0, 1))])
             for g in slopes
         ]
-        cells = np.logical_and.reduce([(c.min(axis=0) <= 0) & (c.max(axis=0) >= 0) for c in corners])
+        cells = np.logical_and.reduce(
+            [
+                (c.min(axis=0) <= 0) & (c.max(axis=0) >= 0) & (np.abs(c).max(axis=0) > FLAT)
+                for c in corners
+            ]
+        )
         steps = np.array([u[1], v[1]])
         known: list[Array] = []
         for i, j in zip(*np.nonzero(cells), strict=True):

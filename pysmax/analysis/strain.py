@@ -19,6 +19,7 @@ from pysmax.errors import SmaxError
 from pysmax.files import read_text
 from pysmax.moments import Array
 from pysmax.studies.strain import StrainParameters, sample_steps
+from pysmax.studies.study import Positive
 
 COMPONENTS = ("xx", "yy", "zz", "yz", "xz", "xy")
 COLUMNS = ("step", "temp", *(f"p{c}" for c in COMPONENTS), "lx", "ly", "lz")
@@ -28,7 +29,7 @@ class StrainOptions(Options):
     """Of the analysis of ``strain``."""
 
     fit_strain: Annotated[
-        float, Field(gt=0, description="the modulus is the slope at zero of a parabola up to this strain")
+        Positive, Field(description="the modulus is the slope at zero of a parabola up to this strain")
     ] = 0.02
 
 

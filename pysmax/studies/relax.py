@@ -48,7 +48,7 @@ class RelaxParameters(Parameters):
 
 
 def read_structures(text: str, name: str) -> list[ase.Atoms]:
-    """Frames of an extended XYZ file. SmaxError for one that is none, or has a cell without volume."""
+    """Frames of an extended XYZ file. SmaxError for one that is none, or has a cell without volume or finite numbers."""
     from ase.io.extxyz import read_extxyz
 
     try:
@@ -58,11 +58,11 @@ def read_structures(text: str, name: str) -> list[ase.Atoms]:
     for n, atoms in enumerate(frames):
         if not len(atoms):
             raise SmaxError(f"{name}, structure {n}: has no atoms")
+        if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
+            raise SmaxError(f"{name}, structure {n}: has positions or a cell that are not finite")
         vectors = atoms.cell.array[np.asarray(atoms.pbc)]
         if len(vectors) and np.linalg.svd(vectors, compute_uv=False).min() < 1e-3:
             raise SmaxError(f"{name}, structure {n}: its periodic cell is flat, expected independent vectors")
-        if not np.isfinite(atoms.positions).all():
-            raise SmaxError(f"{name}, structure {n}: has positions that are not finite")
     if not frames:
         raise SmaxError(f"{name}: holds no structures")
     return frames
@@ -113,6 +113,11 @@ def _prepare(p: RelaxParameters) -> Prepared:
         raise SmaxError(
             f"{p.structures}, structure {open_ones[0]}: not periodic in all directions, so it has no cell to "
             "relax: expected mode single or internal"
+        )
+    if p.mode != "single" and (held := [n for n, a in enumerate(frames) if a.constraints]):
+        raise SmaxError(
+            f"{p.structures}, structure {held[0]}: has atoms that are held (move_mask), expected none: all atoms "
+            "are relaxed"
         )
     counts = Counter(e for a in frames for e in a.symbols)
 
