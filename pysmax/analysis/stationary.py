@@ -104,10 +104,7 @@ class Surface:
             for g in slopes
         ]
         cells = np.logical_and.reduce(
-            [
-                (c.min(axis=0) <= 0) & (c.max(axis=0) >= 0) & (np.abs(c).max(axis=0) > FLAT)
-                for c in corners
-            ]
+            [(c.min(axis=0) <= 0) & (c.max(axis=0) >= 0) & (np.abs(c).max(axis=0) > FLAT) for c in corners]
         )
         steps = np.array([u[1], v[1]])
         known: list[Array] = []

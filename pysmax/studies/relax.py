@@ -48,7 +48,7 @@ class RelaxParameters(Parameters):
 
 
 def read_structures(text: str, name: str) -> list[ase.Atoms]:
-    """Frames of an extended XYZ file. SmaxError for one that is none, or has a cell without volume or finite numbers."""
+    """Frames of an extended XYZ file. SmaxError for none, a flat cell, numbers that are not finite."""
     from ase.io.extxyz import read_extxyz
 
     try:
@@ -116,8 +116,8 @@ def _prepare(p: RelaxParameters) -> Prepared:
         )
     if p.mode != "single" and (held := [n for n, a in enumerate(frames) if a.constraints]):
         raise SmaxError(
-            f"{p.structures}, structure {held[0]}: has atoms that are held (move_mask), expected none: all atoms "
-            "are relaxed"
+            f"{p.structures}, structure {held[0]}: has atoms that are held (move_mask), "
+            "expected none: all atoms are relaxed"
         )
     counts = Counter(e for a in frames for e in a.symbols)
 

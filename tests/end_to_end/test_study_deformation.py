@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import ase
@@ -211,6 +212,35 @@ def test_mistakes_are_one_sentence(copper: Path, tmp_path: Path) -> None:
         with pytest.raises(SmaxError, match=message):
             analysed("deformation", copper)
     torn.write_text(text)
+
+
+def test_runs_without_a_common_point_or_a_window_are_one_sentence(copper: Path, tmp_path: Path) -> None:
+    for name, kept in (("first", range(1, 10)), ("rest", range(10, 31))):
+        shutil.copytree(copper, tmp_path / name)
+        for path in (tmp_path / name / "points").glob("*.txt"):
+            if int(path.stem) not in kept:
+                path.unlink()
+    with pytest.raises(SmaxError, match="has none of the points that have run"):
+        analysed("deformation", tmp_path / "first", partial=True, reference=str(tmp_path / "rest"))
+    with pytest.raises(SmaxError, match="window_eV: found inf"):
+        analysed("deformation", copper, window_eV=float("inf"))
+
+
+def test_a_run_of_another_ratio_is_compared_where_the_cells_agree(tmp_path: Path) -> None:
+    """s is over each crystal's own c/a: of a cell 1.2 times as long, 1 is 1.2 of the other."""
+    folders = []
+    for stretch in (1.0, 1.2):
+        atoms = bulk("Cu", cubic=True)
+        atoms.set_cell(
+            atoms.cell.array * ([stretch ** (-1 / 3)] * 2 + [stretch ** (2 / 3)]), scale_atoms=True
+        )
+        ase.io.write(tmp_path / f"{stretch}.extxyz", atoms)
+        given = {"crystal": str(tmp_path / f"{stretch}.extxyz"), "n_volume": 4, "n_scaling": 4}
+        given |= {"scaling": [0.6 / stretch, 1.2 / stretch], "volume": [0.9, 1.2]}
+        folders.append(rendered("deformation", tmp_path / f"{stretch}", potential("cu", tmp_path), **given))
+        run(folders[-1])
+    found = analysed("deformation", folders[0], reference=str(folders[1]))["reference"]
+    assert found["common_points"] == 16 and found["largest_eV_per_atom"] < 1e-6
 
 
 def test_the_example(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.eam import EAM
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 from ase.filters import UnitCellFilter
 from ase.optimize import FIRE
 from deform_tools import analysed, example, killed, potential, pysmax, rendered, run, summary
@@ -204,6 +206,44 @@ def test_a_structure_that_stops_lammps_does_not_stop_the_rest(tmp_path: Path) ->
     assert reasons["4"] == "the energy is not finite after 0 steps"
 
 
+def test_a_mark_that_a_kill_left_empty_does_not_stop_lammps(tmp_path: Path) -> None:
+    folder = rendered("relax", tmp_path / "x", potential("cu", tmp_path), structures="Cu", samples=2)
+    (folder / "tried").mkdir()
+    (folder / "tried" / "000002.txt").write_text("")
+    run(folder)
+    assert analysed("relax", folder)["converged"] == 2
+
+
+def test_a_run_that_another_structure_stopped_does_not_count(tmp_path: Path) -> None:
+    folder = rendered("relax", tmp_path / "x", potential("cu", tmp_path), structures="Cu", samples=2)
+    for name in ("tried", "logs"):
+        (folder / name).mkdir()
+    mark, log = folder / "tried" / "000002.txt", folder / "logs" / "000001.log"
+    mark.write_text("3\n")  # structure 2 was under way for the third time ...
+    log.write_text("ERROR: of structure 1\n")  # ... when 1 stopped LAMMPS
+    os.utime(mark, (log.stat().st_mtime - 10,) * 2)
+    run(folder)
+    found = analysed("relax", folder)
+    assert (found["converged"], found["failed"]) == (1, 1)
+    with open(folder / "analysis" / "failures.csv") as file:
+        assert [r["structure"] for r in csv.DictReader(file)] == ["1"]
+
+
+def test_what_came_with_three_atoms_is_kept_as_it_was(tmp_path: Path) -> None:
+    """A dipole has three numbers, whatever the number of atoms; magnetic moments are of atoms."""
+    atoms = ase.Atoms("Cu3", 2.5 * np.eye(3), cell=[9] * 3, pbc=True)
+    numbers = np.array([1.0, 2.0, 3.0])
+    atoms.calc = SinglePointCalculator(atoms, energy=1.0, dipole=numbers, magmoms=numbers)
+    ase.io.write(tmp_path / "three.extxyz", atoms)
+    given = {"structures": str(tmp_path / "three.extxyz"), "mode": "single"}
+    folder = rendered("relax", tmp_path / "x", potential("cu", tmp_path), **given)
+    run(folder)
+    analysed("relax", folder)
+    found = results(folder)[0]
+    assert (found.info["given_dipole"] == numbers).all() and "given_dipole" not in found.arrays
+    assert (found.arrays["given_magmoms"] == numbers).all()
+
+
 def test_few_steps_are_told(tmp_path: Path) -> None:
     folder = rendered(
         "relax", tmp_path / "x", potential("cu", tmp_path), structures="Cu", samples=2, steps=1, rounds=2
@@ -219,7 +259,14 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "flat.extxyz", ase.Atoms("Cu", cell=[[3, 0, 0], [0, 3, 0], [3, 3, 0]], pbc=True))
     ase.io.write(tmp_path / "w.extxyz", bulk("W"))
     (tmp_path / "text.extxyz").write_text("no\nframe\n")
+    held = bulk("Cu")
+    held.set_constraint(FixAtoms([0]))
+    ase.io.write(tmp_path / "held.extxyz", held, columns=["symbols", "positions", "move_mask"])
+    lattice = 'Lattice="nan 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    (tmp_path / "nan.extxyz").write_text(f"1\n{lattice}\nCu 0 0 0\n")
     for name, mode, message in (
+        ("held", "internal", r"structure 0: has atoms that are held \(move_mask\)"),
+        ("nan", "single", "structure 0: has positions or a cell that are not finite"),
         ("cluster", "full", "structure 0: not periodic in all directions"),
         ("flat", "single", "structure 0: its periodic cell is flat"),
         ("w", "full", "element W: not known to the potential cu"),

@@ -64,3 +64,11 @@ def test_a_wall_at_the_edge_leaves_no_ripples() -> None:
 def test_a_slope_has_none() -> None:
     x = y = np.linspace(0.0, 1.0, 5)
     assert Surface(x, y, x[:, None] + 2 * y[None, :]).stationary() == []
+
+
+def test_a_flat_surface_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where atoms are too far apart to see each other; there Newton's method has nothing to do."""
+    tried = []
+    surface = Surface(np.linspace(0, 1, 21), np.linspace(0, 1, 21), np.full((21, 21), -3.0))
+    monkeypatch.setattr("scipy.optimize.root", lambda *a, **k: tried.append(a))
+    assert surface.stationary() == [] and tried == []
