@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import study_tools
 import yaml
-from conftest import Finished
+from conftest import ROOT, Finished, environment, run_program
 from study_tools import analysed, pysmax, rendered, run
 
 from pysmax.analysis.registry import analyse
@@ -235,6 +235,19 @@ def test_a_tilted_cell_keeps_its_shape(tmp_path: Path) -> None:
     assert first.cell.cellpar() == pytest.approx(wanted.cell.cellpar())
     distances = [np.sort(a.get_all_distances(mic=True), axis=None) for a in (first, wanted)]
     assert distances[0] == pytest.approx(distances[1], abs=1e-4)
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """Copper expands: 3.615 A at 0 K by this potential; 2 % more volume by 900 K at the least, and back."""
+    folder = tmp_path / "anneal"
+    shutil.copytree(ROOT / "examples" / "anneal", folder)
+    told = run_program(["sh", "anneal.sh"], folder, env=environment())
+    assert told.returncode == 0, told.stdout[-3000:] + told.stderr
+    assert "anneal: step 6000 of 6000" in told.stdout and "not a physical result" not in told.stdout
+    rows = list(csv.DictReader((folder / "run" / "analysis" / "thermo.csv").open()))
+    volume = np.array([float(r["volume_A3_per_atom"]) for r in rows])
+    cold, hot = volume[-10:].mean(), volume[90:110].mean()
+    assert 3.615**3 / 4 < cold < 1.025 * 3.615**3 / 4 and 1.02 < hot / cold < 1.06
 
 
 def test_another_study_is_refused(done: Path) -> None:
