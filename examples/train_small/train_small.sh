@@ -1,5 +1,5 @@
 #!/bin/sh
-# From nothing to molecular dynamics with a potential of one's own, in about ten minutes on two cores:
+# From nothing to molecular dynamics with a potential of one's own, in about five minutes on two free cores:
 #   sh train_small.sh
 # Needs the GRACE environment (once: pysmax grace install). Killed or begun again, it goes on where it was.
 set -e
