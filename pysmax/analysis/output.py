@@ -79,11 +79,17 @@ def write(run: Rendered, output: Output, to: Path) -> Path:
         about=output.about,
         head=head,
         values=_flat(output.summary),
-        panels=panels,
+        panels=[(*panel, _wide(png)) for panel, png in zip(panels, images.values(), strict=True)],
         tables=[t for t in output.tables.values() if t.page],
     )
     write_atomically(to / "index.html", text.encode())
     return to / "index.html"
+
+
+def _wide(png: bytes) -> bool:
+    """Whether a PNG is more than twice as wide as high: its header has both after 16 bytes."""
+    width, height = (int.from_bytes(png[k : k + 4], "big") for k in (16, 20))
+    return width > 2 * height
 
 
 def _csv(table: Table) -> str:
