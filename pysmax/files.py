@@ -21,7 +21,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as f:
             f.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, path)
     except OSError as e:
         if temporary:
@@ -60,7 +60,8 @@ def one_sentence(folder: Path) -> Iterator[None]:
         raise SmaxError(f"{e.filename or folder}: {e.strerror or e}") from None
 
 
-def _umask() -> int:
+def umask() -> int:
+    """That of this process."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -19,11 +19,16 @@ def analyse(run: Rendered) -> Output:
     """Raises SmaxError for output that is missing, torn, or of another study."""
     output = Output("Molecular dynamics along a ramp")
     history(run, output)
+    last_frame(run, output)
+    return output
+
+
+def last_frame(run: Rendered, output: Output) -> None:
+    """Add picture ``structure``, and the number of frames."""
     frames = Frames(run)
     output.pictures["structure"] = picture(frames[-1], run.elements)
     output.captions["structure"] = f"Atoms at step {frames.steps[-1]}, coloured by element."
     output.summary["frames"] = len(frames)
-    return output
 
 
 def history(run: Rendered, output: Output) -> dict[str, Array]:

@@ -9,10 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from pysmax.analysis.anneal import BAR_PER_GPA, history
-from pysmax.analysis.frames import Frames
+from pysmax.analysis.anneal import BAR_PER_GPA, history, last_frame
 from pysmax.analysis.output import Output, Table
-from pysmax.analysis.pictures import picture
 from pysmax.analysis.registry import Options
 from pysmax.analysis.rendered import Rendered
 from pysmax.errors import SmaxError
@@ -69,10 +67,7 @@ def analyse(run: Rendered, options: StrainOptions) -> Output:
         + "."
     )
     history(run, output)
-    frames = Frames(run)
-    output.pictures["structure"] = picture(frames[-1], run.elements)
-    output.captions["structure"] = f"Atoms at step {frames.steps[-1]}, coloured by element."
-    output.summary["frames"] = len(frames)
+    last_frame(run, output)
     return output
 
 

@@ -15,7 +15,7 @@ import yaml
 
 import pysmax
 from pysmax.errors import SmaxError
-from pysmax.files import one_sentence
+from pysmax.files import one_sentence, umask
 from pysmax.paths import templates_folder
 from pysmax.settings import checked
 from pysmax.studies import potential as potentials
@@ -58,7 +58,7 @@ def render(
         made = Path(tempfile.mkdtemp(dir=to.parent, prefix=f".{to.name}."))
         try:
             _fill(made, chosen, name, scale, parameters, model)
-            os.chmod(made, 0o777 & ~_umask())
+            os.chmod(made, 0o777 & ~umask())
             os.replace(made, to)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -145,9 +145,3 @@ def _counts(prepared: Prepared, types: tuple[str, ...]) -> dict[str, int]:
     atoms = next(iter(prepared.structures.values()), ase.Atoms())
     symbols = list(atoms.symbols)
     return {e: symbols.count(e) for e in types if e in symbols}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from conftest import BIN, ROOT, Finished, environment, lmp_command, run_program
-from run_tools import kill_tree
+from run_tools import run_until
 
 from pysmax.analysis.registry import analyse
 from pysmax.studies import render
@@ -68,23 +66,9 @@ def summary(folder: Path) -> dict[str, Any]:
 
 def killed(folder: Path, pattern: str, count: int, **options: Any) -> None:
     """Run until ``count`` files match ``pattern``, then SIGKILL everything at once."""
-    command = lmp_command(next(folder.glob("in.*")).name, **options)
-    with open(folder / "killed.out", "w") as out:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-        end = time.monotonic() + 120
-        while len(list(folder.glob(pattern))) < count:
-            assert process.poll() is None, (folder / "killed.out").read_text()[-2000:]
-            assert time.monotonic() < end, f"fewer than {count} files {pattern}"
-            time.sleep(0.002)
-        kill_tree(process, folder)
+    argv = lmp_command(next(folder.glob("in.*")).name, **options)
+    stopped = run_until(folder, argv, lambda: len(list(folder.glob(pattern))) >= count, environment())
+    assert stopped, f"ended with fewer than {count} files {pattern}"
 
 
 def example(name: str, folder: Path) -> Path:

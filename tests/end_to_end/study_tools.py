@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from conftest import BIN, Finished, environment, lmp_command, run_program
+from run_tools import run_until
 
 
 def pysmax(*words: str | Path, folder: Path, check: bool = True) -> Finished:
@@ -52,19 +49,6 @@ def analysed(study: str, folder: Path, *words: str | Path) -> dict[str, Any]:
 
 def killed(study: str, folder: Path, until: str, ranks: int = 1) -> None:
     """Run it and SIGKILL all its processes as soon as a file that matches the pattern ``until`` is there."""
-    process = subprocess.Popen(
-        [str(word) for word in lmp_command(f"in.{study}", ranks=ranks)],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    end = time.monotonic() + 120
-    while not list(folder.glob(until)):
-        assert process.poll() is None, f"{study} ended before {until} was there"
-        assert time.monotonic() < end, f"{until} never came"
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    argv = [str(word) for word in lmp_command(f"in.{study}", ranks=ranks)]
+    stopped = run_until(folder, argv, lambda: bool(list(folder.glob(until))), environment())
+    assert stopped, f"{study} ended before {until} was there"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from conftest import BIN, ROOT, Finished, environment, lmp_command, run_program
+from run_tools import run_until
 
 from pysmax.analysis import thermo
 from pysmax.analysis.frames import Frames
@@ -230,13 +226,6 @@ def test_frames_do_not_stay_in_memory(full: Path, tmp_path: Path) -> None:
     assert all_MiB < few_MiB + 30 and all_MiB < 1024
 
 
-def wait_for(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("when", ["heat-up", "quench"])
 def test_killed_and_run_again(when: str, tmp_path: Path) -> None:
     steps = {"heat-up": ("200", "4000"), "quench": ("1500", "50")}[when]
@@ -244,24 +233,13 @@ def test_killed_and_run_again(when: str, tmp_path: Path) -> None:
         tmp_path, "x", "--system", "mendeleev", "--scale", "smoke", "--set", f"n_steps={steps[0]}",
         "--set", f"heat_up_steps={steps[1]}", "--set", "frames=10",
     )  # fmt: skip
-    process = subprocess.Popen(
-        lmp_command("in.quench"),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        if when == "heat-up":
-            prepare = folder / "log.prepare"
-            wait_for(lambda: prepare.exists() and "nve/limit" in prepare.read_text())
-        else:
-            wait_for((folder / "state" / "newest.restart").exists)
-        assert process.poll() is None
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert (folder / "state" / "newest.restart").exists() == (when == "quench")
+    prepare, restart = folder / "log.prepare", folder / "state" / "newest.restart"
+    stop = {
+        "heat-up": lambda: prepare.exists() and "nve/limit" in prepare.read_text(),
+        "quench": restart.exists,
+    }[when]
+    assert run_until(folder, lmp_command("in.quench"), stop, environment())
+    assert restart.exists() == (when == "quench")
     if when == "heat-up":
         watch = pysmax(tmp_path, "watch", "x", "--once").stdout
         assert "step 0 of 200: waiting for thermo output" in watch
